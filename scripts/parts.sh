@@ -18,7 +18,7 @@ optional=
 [ "${1:-}" != --optional ] || { optional=yes; shift; }
 [ $# -gt 0 ] || set -- mosquitto chromium postgresql
 
-# Debian installs daemons in sbin, which is not on every PATH.
+# Debian installs daemons in sbin, which is not on every PATH, and those of PostgreSQL in a folder for each version.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 present() {

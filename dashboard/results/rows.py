@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import msgspec
 from sqlalchemy import Connection, func, select
 
+from dashboard.bounds import whole_days
 from dashboard.estimates import Estimate, Share, Z, share, total
 from dashboard.figures import CELLS, HELD_OUT, SENT, View, days_of, windows_of
 from dashboard.results.effect import Cells, attributable, lift_of, more_days, sum_of
@@ -69,7 +70,9 @@ class Results(msgspec.Struct, frozen=True):
 def results(connection: Connection, view: View, by: By, terms: Mapping[str, Terms], time_zone: tzinfo) -> Results:
     """A row for each offer, zone, offer in a zone or day, most sent first (days: newest first), over the whole days of the period."""
     where = days_of(connection, view)
-    days = connection.execute(select(func.count(contacts.c.window_start_ms.distinct())).where(where)).scalar_one()
+    spans = connection.execute(select(contacts.c.window_start_ms, contacts.c.window_ms).where(where).distinct()).all()
+    days = sum(whole_days(length_ms) for _, length_ms in spans)
+    length = {_date(start_ms, time_zone): whole_days(length_ms) for start_ms, length_ms in spans}
     columns = {"offer": (), "zone": (contacts.c.zone,), "both": (contacts.c.zone,), "day": (contacts.c.window_start_ms,)}[by]
     keys = (contacts.c.offer, contacts.c.outcome, *columns)
     query = select(*keys, func.sum(contacts.c.count), func.sum(contacts.c.variance)).where(where).group_by(*keys)
@@ -80,7 +83,10 @@ def results(connection: Connection, view: View, by: By, terms: Mapping[str, Term
         for group in (groups.setdefault(_key(by, offer, more, time_zone), {}), sums):
             group[offer, outcome] = total((group.get((offer, outcome), Estimate()), one))
     sent = sum_of(_cells(sums), SENT)
-    rows = [_result(key, _title(by, key, terms), found, 1 if by == "day" else days, terms, sent) for key, found in groups.items()]
+    rows = []
+    for key, found in groups.items():
+        of_row = length[key[0]] if by == "day" else days
+        rows.append(_result(key, _title(by, key, terms), found, of_row, terms, sent))
     rows.sort(key=(lambda row: row.name) if by == "day" else (lambda row: (-row.sent.value, row.name)), reverse=by == "day")
     held_out = sum_of(_cells(sums), HELD_OUT)
     return Results(
@@ -99,13 +105,17 @@ def hours_of_day(connection: Connection, view: View, time_zone: tzinfo) -> list[
     return [Hour(hour, total(counts)) for hour, counts in sorted(found.items())]
 
 
+def _date(at_ms: int, time_zone: tzinfo) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, time_zone).date().isoformat()
+
+
 def _key(by: By, offer: str, more: list[object], time_zone: tzinfo) -> Key:
     if by == "offer":
         return (offer,)
     if by == "both":
         return (offer, str(more[0]))
     if by == "day":
-        return (datetime.fromtimestamp(int(str(more[0])) / 1000, time_zone).date().isoformat(),)
+        return (_date(int(str(more[0])), time_zone),)
     return (str(more[0]),)
 
 

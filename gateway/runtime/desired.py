@@ -55,7 +55,8 @@ class Memory(Protocol):
 class Running(NamedTuple):
     """The gateway that runs: its name and zones, name and version of the bundle in use, and its condition.
 
-    `check` and `check_settings` are full checks of another bundle and of other settings; `is_connected` is whether the broker is reached; `restart` starts the gateway again with the kept settings.
+    `check` and `check_settings` are full checks of another bundle and of other settings. `is_connected` is whether the broker is reached;
+    `restart` starts the gateway again with the kept settings.
     """
 
     gateway: str
