@@ -81,7 +81,7 @@ def test_a_start_waits_for_a_full_disk_and_is_ended_by_any_other_fault(
 
     monkeypatch.setattr(run, "POLL_S", 0.0)
     monkeypatch.setattr(Store, "former_filters", former)
-    run.started(load_config(config)).store.close()  # type: ignore[attr-defined]
+    run.started(load_config(config)).store.close()
     assert caplog.messages == ["the disk is full; the gateway starts once it can"]
     (config.parent / "gw-t.key").chmod(0o644)
     with pytest.raises(SetupError, match="can be read by other users"):
