@@ -31,7 +31,7 @@ from dashboard.people.routes import AccountPages
 from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
-from dashboard.results_routes import ResultPages
+from dashboard.results.routes import ResultPages
 from dashboard.settings import Settings
 from dashboard.store import Store
 from dashboard.studio.api import DesiredApi

@@ -9,6 +9,7 @@ campaign that was published here.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
@@ -16,7 +17,10 @@ import msgspec
 
 from dashboard import limits
 from gateway.core.privacy.laplace import variance
-from gateway.core.records import MILLION, GatewayHealth, HourCounts, OfferCounts, Record
+from gateway.core.records import MILLION, ControlCounts, HourCounts, Noise, OfferCounts, Record
+
+DAY_MS = 86_400_000
+DISTANCE_MAX = 6  # of an answer to the question of perceived control from the middle of the scale
 
 Reason = Literal[
     "window in the future",
@@ -41,19 +45,21 @@ class Known(msgspec.Struct):
 
 def window_key(record: Record) -> tuple[str, str, int]:
     """Table, offer (or an empty text) and window of a record: one gateway has at most one of each."""
-    table = "offers" if isinstance(record, OfferCounts) else "hours" if isinstance(record, HourCounts) else "health"
-    return table, record.offer if isinstance(record, OfferCounts) else "", record.window_start_ms
+    return str(record.__struct_config__.tag), record.offer if isinstance(record, OfferCounts) else "", record.window_start_ms
 
 
 def implausible(record: Record, known: Known, now_ms: int, people_max: int) -> Reason | None:
     """The reason to quarantine `record`, or None; `known` learns from a plausible one."""
     if record.window_start_ms + record.window_ms > now_ms + limits.AHEAD_MS_MAX:
         return "window in the future"
-    if record.window_start_ms < now_ms - limits.BEHIND_MS_MAX:
+    if record.window_start_ms + record.window_ms < now_ms - limits.BEHIND_MS_MAX:
         return "window too old"
     if window_key(record) in known.windows:
         return "window counted twice"
-    if not isinstance(record, GatewayHealth):
+    if isinstance(record, ControlCounts):
+        if reason := _implausible_control(record, people_max):
+            return reason
+    elif isinstance(record, HourCounts | OfferCounts):
         reason = _implausible_names(record, known) or _implausible_counts(record, people_max)
         if reason is not None:
             return reason
@@ -74,11 +80,29 @@ def _implausible_names(record: HourCounts | OfferCounts, known: Known) -> Reason
 
 
 def _implausible_counts(record: HourCounts | OfferCounts, people_max: int) -> Reason | None:
-    noise = record.noise
+    most = people_max * record.noise.contacts_max * whole_days(record.window_ms)
+    return _misstated(record.noise) or _out_of_bounds(record.counts, record.noise, 0, most)
+
+
+def _implausible_control(record: ControlCounts, people_max: int) -> Reason | None:
+    most = people_max * whole_days(record.window_ms)
+    return (
+        _misstated(record.noise)
+        or _out_of_bounds(record.counts[:1], record.noise, 0, most)
+        or _out_of_bounds(record.counts[1:], record.noise, -DISTANCE_MAX * most, DISTANCE_MAX * most)
+    )
+
+
+def whole_days(window_ms: int) -> int:
+    """Service days of a period; 1 for a window."""
+    return max(1, round(window_ms / DAY_MS))
+
+
+def _misstated(noise: Noise) -> Reason | None:
     true = variance(Fraction(noise.contacts_max * MILLION, noise.epsilon_millionths))
-    if abs(noise.variance - true) > limits.VARIANCE_ERROR_MAX * true:
-        return "noise misstated"
-    spread = limits.NOISE_SIGMAS * math.sqrt(true) + 1
-    if not all(-spread <= count <= people_max * noise.contacts_max + spread for count in record.counts):
-        return "count out of bounds"
-    return None
+    return "noise misstated" if abs(noise.variance - true) > limits.VARIANCE_ERROR_MAX * true else None
+
+
+def _out_of_bounds(counts: Sequence[int], noise: Noise, low: int, high: int) -> Reason | None:
+    spread = limits.NOISE_SIGMAS * math.sqrt(noise.variance) + 1
+    return None if all(low - spread <= count <= high + spread for count in counts) else "count out of bounds"

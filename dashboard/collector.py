@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from dashboard import limits, quarantine
+from dashboard.control import perceived_control
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
 from dashboard.gateways import known_gateways
@@ -96,6 +97,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         found = figures(connection, View(span=span), settings.time_zone)
         gateways = known_gateways(connection, settings.tokens, now_ms)
         quarantined = quarantine.count(connection)
+        control = perceived_control(connection)
     answers = found.answers
     return {
         "now_ms": now_ms,
@@ -114,6 +116,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         "outcomes": {name: one.figures() for name, one in answers.outcomes.items()},
         "shares": {name: _share(one) for name, one in answers.shares.items()},
         "lift": _share(answers.lift),
+        "perceived_control": _share(control),
         "gateways": gateways,
     }
 

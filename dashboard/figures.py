@@ -17,8 +17,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true, union_all
 
 from dashboard import limits
+from dashboard.bounds import whole_days
 from dashboard.estimates import Estimate, Share, combined, difference, share, total
-from dashboard.schema import contacts, health, hours, records
+from dashboard.schema import ALL_ZONES, contacts, health, hours, records
 from gateway.core.records import OUTCOMES, OutcomeCell
 
 Span = Literal["day", "week", "all"]
@@ -117,14 +118,18 @@ def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figu
     zones = outcomes_by(connection, contacts.c.zone, of_days)
     offers = outcomes_by(connection, contacts.c.offer, of_days)
     answers = _answers(connection, of_days)
-    sent = {name: _sum(found, SENT) for name, found in zones.items()} if view.offer else _sent(connection, of_hours, of_days, period)
+    if view.offer:
+        sent = {name: _sum(found, SENT) for name, found in zones.items()}
+        site = total(sent.values())
+    else:
+        sent, site = _sent(connection, of_hours, of_days, period)
     return Figures(
         records=connection.execute(select(func.count()).select_from(records)).scalar_one(),
         cells=connection.execute(select(func.count()).select_from(chart).where(of_chart)).scalar_one(),
         from_ms=from_ms,
         until_ms=period.until_ms,
         step_ms=step_ms,
-        sent=total(sent.values()),
+        sent=site,
         answers=answers,
         zones=_rows(sent, zones),
         offers=_rows({name: _sum(found, SENT) for name, found in offers.items()}, offers),
@@ -135,6 +140,11 @@ def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figu
 def days_of(connection: Connection, view: View) -> ColumnElement[bool]:
     """Condition for the contacts of the service days that ended in the period of `view`."""
     return _of_days(view, _period(connection, view))
+
+
+def windows_of(connection: Connection, view: View) -> ColumnElement[bool]:
+    """Condition for the windows of the period of `view`, in the table `hours`."""
+    return _where(hours, view) & (hours.c.window_start_ms >= _period(connection, view).from_ms)
 
 
 def _of_days(view: View, period: Period) -> ColumnElement[bool]:
@@ -184,13 +194,13 @@ def outcomes_by(connection: Connection, name: ColumnElement[str], where: ColumnE
 def _answers(connection: Connection, where: ColumnElement[bool]) -> Answers:
     query = select(contacts.c.outcome, *_sums(contacts)).where(where).group_by(contacts.c.outcome)
     found = {outcome: Estimate(float(count), variance) for outcome, count, variance in connection.execute(query)}
-    days = select(contacts.c.gateway, contacts.c.window_start_ms).where(where).distinct().subquery()
+    spans = connection.execute(select(contacts.c.gateway, contacts.c.window_start_ms, contacts.c.window_ms).where(where).distinct())
     sent, held_out = _sum(found, SENT), _sum(found, HELD_OUT)
     outcomes = {name: _sum(found, cells) for name, cells in CELLS.items()}
     shares = {name: share(part, sent) for name, part in outcomes.items()}
     came_held_out = share(_sum(found, ("held_out_came",)), held_out)
     return Answers(
-        days=connection.execute(select(func.count()).select_from(days)).scalar_one(),
+        days=sum(whole_days(length_ms) for _, _, length_ms in spans),
         sent=sent,
         held_out=held_out,
         outcomes=outcomes,
@@ -200,10 +210,13 @@ def _answers(connection: Connection, where: ColumnElement[bool]) -> Answers:
     )
 
 
-def _sent(connection: Connection, of_hours: ColumnElement[bool], of_days: ColumnElement[bool], period: Period) -> dict[str, Estimate]:
-    """Offers sent, by zone.
+def _sent(
+    connection: Connection, of_hours: ColumnElement[bool], of_days: ColumnElement[bool], period: Period
+) -> tuple[dict[str, Estimate], Estimate]:
+    """Offers sent, by zone, and of all zones.
 
-    Whole days of the period are in both tables, so both estimates are combined, if no window of the day is missing.
+    Whole days and weeks of the period are in both tables, so both estimates are combined, unless a window is missing. Counts of all
+    zones of an offer are combined with the windows of all zones.
     """
     whole = of_days & (contacts.c.window_start_ms >= period.from_ms)
     keys = contacts.c.gateway, contacts.c.window_start_ms, contacts.c.window_ms
@@ -221,10 +234,18 @@ def _sent(connection: Connection, of_hours: ColumnElement[bool], of_days: Column
     keys_of_day = hours.c.gateway, days.c.window_start_ms, days.c.window_ms, hours.c.zone
     query = select(*keys_of_day, *_sums(hours), func.sum(hours.c.window_ms)).select_from(hours.outerjoin(days, inside))
     parts: dict[str, list[Estimate]] = {}
-    for *key, count, variance, covered_ms in connection.execute(query.where(of_hours).group_by(*keys_of_day)):
-        estimate, other = Estimate(float(count), variance), closed.get(tuple(key))
-        parts.setdefault(key[-1], []).append(combined(estimate, other) if other and covered_ms == key[2] else estimate)
-    return {zone: total(found) for zone, found in parts.items()}
+    spans: dict[tuple[Any, ...], list[Estimate]] = {}
+    missing: set[tuple[Any, ...]] = set()
+    for *span, zone, count, variance, covered_ms in connection.execute(query.where(of_hours).group_by(*keys_of_day)):
+        estimate, other = Estimate(float(count), variance), closed.get((*span, zone))
+        is_whole = covered_ms == span[2]
+        estimate = combined(estimate, other) if other and is_whole else estimate
+        parts.setdefault(zone, []).append(estimate)
+        spans.setdefault(tuple(span), []).append(estimate)
+        missing |= set() if is_whole else {tuple(span)}
+    whole_sites = {span: closed[(*span, ALL_ZONES)] for span in spans if (*span, ALL_ZONES) in closed and span not in missing}
+    sites = [combined(total(found), whole_sites[span]) if span in whole_sites else total(found) for span, found in spans.items()]
+    return {zone: total(found) for zone, found in parts.items()}, total(sites)
 
 
 def _rows(sent: dict[str, Estimate], outcomes: dict[str, dict[str, Estimate]]) -> list[Row]:

@@ -17,10 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from dashboard import limits
 from dashboard.refusals import Refused
-from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, Noise, OfferCounts, Record
+from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts, Record
 
 QUARTER_MS = 900_000
-_NAMES = sorted({name for shape in (Batch, HourCounts, OfferCounts, GatewayHealth, Noise) for name in shape.__struct_fields__} | {"type"})
+_SHAPES = (Batch, HourCounts, OfferCounts, ControlCounts, GatewayHealth, Noise)
+_NAMES = sorted({name for shape in _SHAPES for name in shape.__struct_fields__} | {"type"})
 _FIELD = "|".join(_NAMES)
 _PLACE = re.compile(rf" - at `(\$(?:\.(?:{_FIELD})|\[\d{{1,9}}\])*)`\Z")
 _MISSING = re.compile(rf"\AObject missing required field `({_FIELD})`")
@@ -98,7 +99,7 @@ def decode(text: bytes, gateway: str) -> Batch:
         raise Refused(403, "the batch is of another gateway than the token")
     for index, record in enumerate(batch.records):
         _check_window(index, record)
-        if not isinstance(record, GatewayHealth):
+        if isinstance(record, HourCounts | OfferCounts):
             _check_counts(index, record)
     return batch
 
@@ -125,7 +126,8 @@ def _check_window(index: int, record: Record) -> None:
 
 def _check_counts(index: int, record: HourCounts | OfferCounts) -> None:
     cells = len(OUTCOMES) if isinstance(record, OfferCounts) else 1
-    if len(record.counts) != cells * len(record.zones):
+    places = 1 if isinstance(record, OfferCounts) and record.sums_zones else len(record.zones)
+    if len(record.counts) != cells * places:
         raise Refused(422, f"wrong shape: $.records[{index}].counts does not have {cells} for each of its zones")
     if len(set(record.zones)) != len(record.zones):
         raise Refused(422, f"wrong shape: $.records[{index}].zones has a zone twice")

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from dashboard import limits
 from dashboard.collector import known_span
+from dashboard.control import perceived_control
 from dashboard.figures import View, figures, known_offers
 from dashboard.gateways import Gateway, known_gateways
 from dashboard.health import health_of
@@ -51,6 +52,7 @@ class Pages:
             shown = _shown_gateways(connection, view, known)
             context = {
                 "found": figures(connection, view, self._settings.time_zone),
+                "control": None if view.offer else perceived_control(connection, view.gateway),
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
                 "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),
             }

@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from dashboard import limits
 from dashboard.bounds import Known, Reason
-from dashboard.schema import catalogue, contacts, hours, quarantined
-from gateway.core.records import GatewayHealth, HourCounts, OfferCounts, Record
+from dashboard.schema import ALL_ZONES, catalogue, contacts, control, hours, quarantined
+from gateway.core.records import ControlCounts, GatewayHealth, HourCounts, OfferCounts, Record
 
-COUNTS = {"hours": hours, "contacts": contacts}
+COUNTS = {"hours": hours, "contacts": contacts, "control": control}
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Table -> rows of it."""
 
@@ -51,6 +51,8 @@ def known_of(connection: Connection, gateway: str, records: Iterable[Record]) ->
         contacts.c.gateway == gateway, contacts.c.window_start_ms.in_(starts)
     )
     known.windows |= {("offers", offer, start_ms) for offer, start_ms in connection.execute(of_days.distinct())}
+    of_quarters = select(control.c.window_start_ms).where(control.c.gateway == gateway, control.c.window_start_ms.in_(starts))
+    known.windows |= {("control", "", start_ms) for start_ms in connection.execute(of_quarters.distinct()).scalars()}
     return known
 
 
@@ -125,10 +127,17 @@ def retract(connection: Connection, gateway: str, from_ms: int, until_ms: int, n
     return len(rows)
 
 
-def rows_of(record: Record, hour_rows: Iterable[Mapping[str, Any]], contact_rows: Iterable[Mapping[str, Any]]) -> Rows:
+def rows_of(
+    record: Record,
+    hour_rows: Iterable[Mapping[str, Any]],
+    contact_rows: Iterable[Mapping[str, Any]],
+    control_rows: Iterable[Mapping[str, Any]],
+) -> Rows:
     """The rows of a record by table; none for a health record, which has no counts."""
     if isinstance(record, HourCounts):
         return {"hours": list(hour_rows)}
+    if isinstance(record, ControlCounts):
+        return {"control": list(control_rows)}
     return {"contacts": list(contact_rows)} if isinstance(record, OfferCounts) else {}
 
 
@@ -154,7 +163,7 @@ def _held(row: Any) -> Held:
         row.id,
         row.since_ms,
         row.reason,
-        tuple(dict.fromkeys(one["zone"] for one in rows)),
+        tuple(dict.fromkeys(one["zone"] for one in rows if one.get("zone", ALL_ZONES) != ALL_ZONES)),
         tuple(dict.fromkeys(one["offer"] for one in rows if "offer" in one)),
         min((one["window_start_ms"] for one in rows), default=None),
         max((abs(one["count"]) for one in rows), default=0),

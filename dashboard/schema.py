@@ -1,7 +1,7 @@
 """Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
-recognised; `hours`, `contacts` and `health` keep the numbers, a row for each count of a record. `catalogue`
+recognised; `hours`, `contacts`, `control` and `health` keep the numbers, a row for each count of a record. `catalogue`
 has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that they would
 be. Keys include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
 """
@@ -12,7 +12,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 3
+VERSION = 4
+ALL_ZONES = "all zones"
+"""In `contacts`, the zone of a count of all zones of an offer; no id has a space."""
+CONTROL_ITEMS = ("answers", "distance")
+"""In `control`: the number of answers, and the sum of the distances from the middle of the scale."""
 
 metadata = MetaData()
 
@@ -81,6 +85,17 @@ contacts = Table(
     *_count(),
     *_of_record(),
     Index("contacts_by_window", "window_start_ms"),
+)
+
+control = Table(
+    "control",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("item", String(16), primary_key=True),
+    *_count(),
+    *_of_record(),
+    Index("control_by_window", "window_start_ms"),
 )
 
 health = Table(

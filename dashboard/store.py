@@ -23,8 +23,21 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dashboard import limits, quarantine
 from dashboard.bounds import implausible
 from dashboard.refusals import Refused
-from dashboard.schema import VERSION, batches, contacts, gateways, health, hours, metadata, records, schema_version
-from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
+from dashboard.schema import (
+    ALL_ZONES,
+    CONTROL_ITEMS,
+    VERSION,
+    batches,
+    contacts,
+    control,
+    gateways,
+    health,
+    hours,
+    metadata,
+    records,
+    schema_version,
+)
+from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 
@@ -106,11 +119,12 @@ class Store:
             if reason is None:
                 plausible.append(record)
             else:
-                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record))
+                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record), _control_rows(record))
                 quarantine.set_aside(connection, record, rows, reason, now_ms)
         quarantine.learn(connection, gateway, before.zones, before.offers)
         _insert(connection, hours, [row for record in plausible for row in _hour_rows(record)])
         _insert(connection, contacts, [row for record in plausible for row in _contact_rows(record)])
+        _insert(connection, control, [row for record in plausible for row in _control_rows(record)])
         _insert(connection, health, [msgspec.structs.asdict(record) for record in plausible if isinstance(record, GatewayHealth)])
 
 
@@ -147,12 +161,19 @@ def _hour_rows(record: Record) -> Iterator[dict[str, Any]]:
 def _contact_rows(record: Record) -> Iterator[dict[str, Any]]:
     if not isinstance(record, OfferCounts):
         return
-    cells = ((zone, outcome) for zone in record.zones for outcome in OUTCOMES)
+    zones = (ALL_ZONES,) if record.sums_zones else record.zones
+    cells = ((zone, outcome) for zone in zones for outcome in OUTCOMES)
     for (zone, outcome), count in zip(cells, record.counts, strict=True):
         yield _row(record) | {"offer": record.offer, "zone": zone, "outcome": outcome, "count": count}
 
 
-def _row(record: HourCounts | OfferCounts) -> dict[str, Any]:
+def _control_rows(record: Record) -> Iterator[dict[str, Any]]:
+    if isinstance(record, ControlCounts):
+        for item, count in zip(CONTROL_ITEMS, record.counts, strict=True):
+            yield _row(record) | {"item": item, "count": count}
+
+
+def _row(record: HourCounts | OfferCounts | ControlCounts) -> dict[str, Any]:
     fields = {name: getattr(record, name) for name in ("gateway", "id", "window_start_ms", "window_ms")}
     return fields | {"variance": record.noise.variance}
 

@@ -30,7 +30,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
 from gateway.adapters.tls_files import authority_fault, pair_fault
 from gateway.adapters.toml_files import TomlFileError
-from gateway.build_services import build_desk, build_http, build_page, build_report, build_webhook, http_tokens
+from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
@@ -44,7 +44,7 @@ from gateway.decoders.contract import Decoder, Keys, Kind
 from gateway.decoders.lorawan.javascript import Codec, Codecs
 from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
-from gateway.decoders.topics import is_filter
+from gateway.decoders.topics import covers, is_filter
 from gateway.runtime.app import App
 from gateway.runtime.desired import DesiredThread, Running
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
@@ -107,6 +107,8 @@ def build(config: Config) -> App:
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
+    if config.metrics is not None:
+        app.services.append(build_metrics(config, app))
     if config.page is not None:
         app.services.append(build_page(config, app))
     if config.desk is not None:
@@ -363,7 +365,8 @@ def _keys(path: Path) -> Keys:
 def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Topic filters with facts, filters without, and filters of the config that were split into these. Raises SetupError.
 
-    The filter of a source that has facts and ends in `+`, the kind of message of Wayside's own format, is split by kind.
+    The filter of a source that has facts and ends in `+`, the kind of message of Wayside's own format, is split by kind. A filter that
+    another one covers is left out, because the broker would deliver a message once for each; the other one has facts if this one has.
     """
     queued: list[str] = []
     unqueued: list[str] = []
@@ -380,7 +383,10 @@ def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tup
             unqueued += [f"{head}/{kind}" for kind in sorted(one.kinds - FACTS)]
         else:
             queued.append(one.topic)
-    return tuple(dict.fromkeys(queued)), tuple(dict.fromkeys(unqueued)), tuple(replaced)
+    every = dict.fromkeys((*queued, *unqueued))
+    widest = [one for one in every if not any(covers(other, one) for other in every if other != one)]
+    with_facts = [one for one in widest if any(covers(one, other) for other in queued)]
+    return tuple(with_facts), tuple(one for one in widest if one not in with_facts), tuple(replaced)
 
 
 def mqtt_options(config: Config) -> MqttOptions:

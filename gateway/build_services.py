@@ -22,6 +22,7 @@ from gateway.page.service import PageService
 from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
 from gateway.runtime.desk import Desk
+from gateway.runtime.metrics import exporter
 from gateway.runtime.report import ReportService, reporter
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from gateway.config import Config
-    from gateway.config_network import HttpPart, PagePart
+    from gateway.config_network import HttpPart, MetricsPart, PagePart
     from gateway.core.http import Handler
 
 from gateway.build_store import SetupError, lasting_key, open_reader
@@ -52,7 +53,10 @@ def http_tokens(config: Config) -> Tokens | None:
     return tokens
 
 
-def server_tls(name: Literal["http", "page"], part: HttpPart | PagePart) -> SSLContext | None:
+Server = Literal["http", "metrics", "page"]
+
+
+def server_tls(name: Server, part: HttpPart | MetricsPart | PagePart) -> SSLContext | None:
     """TLS of a server, or None without a certificate. Raises SetupError."""
     if part.certificate_file is None or part.key_file is None:
         return None
@@ -66,11 +70,13 @@ def check_certificates(config: Config) -> None:
     """Raises SetupError if the certificate of a server cannot be used."""
     if config.http is not None:
         server_tls("http", config.http)
+    if config.metrics is not None:
+        server_tls("metrics", config.metrics)
     if config.page is not None:
         server_tls("page", config.page)
 
 
-def _server(name: Literal["http", "page"], part: HttpPart | PagePart, handler: Handler) -> HttpServer:
+def _server(name: Server, part: HttpPart | MetricsPart | PagePart, handler: Handler) -> HttpServer:
     """A server bound to its address. Raises SetupError."""
     try:
         return HttpServer(part.host, part.port, handler, server_tls(name, part))
@@ -83,6 +89,12 @@ def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
     assert config.http is not None
     api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()}, app.clock.now_ms)
     return _server("http", config.http, api.handle)
+
+
+def build_metrics(config: Config, app: App) -> HttpServer:
+    """The server of the gateway's metrics, bound to its address. Raises SetupError."""
+    assert config.metrics is not None
+    return _server("metrics", config.metrics, exporter(app, app.clock.now_ms))
 
 
 def build_page(config: Config, app: App) -> PageService:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from gateway.adapters.aes import Aes
-from gateway.adapters.store import Store
+from gateway.adapters.store import Store, database
 from gateway.adapters.store.database import quarantine
 from gateway.adapters.store.keys import hash_key, hash_key_file, read_key, replaceable
 from gateway.adapters.store.reader import Reader
-from gateway.core.ports import StoreDamagedError
+from gateway.backup import staged
+from gateway.core.ports import StoreDamagedError, StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.config import Config
 
 
@@ -28,6 +32,7 @@ def open_store(config: Config) -> Store:
 
     A damaged one is set apart and kept, and a new one is begun: without consents no offer is sent, until people consent again.
     """
+    finish_restoration(config.store.path)
     path, key, key_file = config.store.path, store_key(config, may_create=True), replaceable(config.store.key_file)
     try:
         return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
@@ -35,6 +40,17 @@ def open_store(config: Config) -> Store:
         kept = quarantine(path)
         log.error("%s: it is kept as %s, and a new database is begun; people have to consent again", error, kept)  # noqa: TRY400
         return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
+
+
+def finish_restoration(path: Path) -> None:
+    """Finish a restoration of the database that was interrupted. Raises StoreError while another process has the database."""
+    if staged.folder_of(path).exists():
+        lock = database.lock(path, StoreError)
+        try:
+            if staged.settle(path):
+                log.warning("%s: the restoration that was interrupted is finished", path)
+        finally:
+            os.close(lock)
 
 
 def open_reader(config: Config) -> Reader:

@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "calibrate": "Measure path loss and each anchor's offset with a tag at known distances, and print them as TOML for the config.",
     "acl": "Print the access list of Mosquitto for these gateways: each device publishes and receives under its own name only.",
     "pki": "The site's own certificate authority: one certificate a device, by which the broker knows it.",
+    "devices": "The devices of a site, from the counter: enrol a phone with a QR code, list all, revoke one.",
     "tags": "Print the code of each tag, to be issued with it: a consent that states the code links the tag to its person.",
     "page": "Print the address of the person's page with a QR code for the counter, and the address of each zone's screen.",
     "subject": "Show, export, change or erase a person at the operator's desk, with roles and an audit log.",
@@ -40,6 +43,8 @@ COMMANDS: dict[str, str] = {
     "results": "Measure the offers of a gateway: funnel, lift against the holdout, money, fairness, and why nothing was offered.",
     "what-if": "Replay the decisions of the log with another campaign: offers by count, spend, caps hit, differences, and the effect.",
     "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
+    "backup": "Back up a gateway, which may be running, into one encrypted file.",
+    "restore": "Restore a stopped gateway from a backup; withdrawals since the backup are carried out.",
     "privacy": "Look for personal data in texts, state the numbers that leave, and check the noise and the ledger.",
     "history": "Export visits, offers, answers and purchases as training data.",
     "demo": "Run a complete demonstration: broker, simulated world, two gateways and dashboard.",
@@ -50,6 +55,15 @@ COMMANDS: dict[str, str] = {
 
 class _LazyGroup(TyperGroup):
     """A group of stubs with summaries; `resolve_command` replaces a stub by the command of its module."""
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the command; a refusal that it does not handle is rendered, and ends it with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except Refusal as error:
+            for line in str(error).splitlines():
+                typer.echo(f"wayside: {line}", err=True)
+            raise typer.Exit(1) from None
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         name, stub, rest = super().resolve_command(ctx, args)

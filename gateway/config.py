@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from gateway.adapters.toml_files import TomlFileError, read_toml
-from gateway.config_network import CloudPart, DeskPart, FeedPart, HttpPart, Id, PagePart, WebhookPart, is_loopback
+from gateway.config_network import CloudPart, DeskPart, FeedPart, HttpPart, Id, MetricsPart, PagePart, WebhookPart, is_loopback
 from gateway.config_part import Part as _Part
 from gateway.config_part import plain
 from gateway.config_privacy import PrivacyPart
@@ -286,6 +286,7 @@ class Config(_Part):
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
+    metrics: MetricsPart | None = Field(None, description="the gateway's own state for Prometheus, without counts of people's doings")
     page: PagePart | None = Field(None, description="the person's page: consent, offers, everything that is kept; without it there is none")
     desk: DeskPart | None = Field(None, description="the operator's desk: `wayside subject`; without it there is none")
     webhook: WebhookPart | None = Field(

@@ -16,10 +16,10 @@ from gateway.core.ids import checked_id
 
 def _public_id(text: str) -> str:
     """`text`, if it is an id that may leave. Raises ValueError."""
-    kind = Scanner()(checked_id(text))
+    kind = Scanner()(text)
     if kind is not None:
-        raise ValueError(f"it looks like a {kind}, and this id leaves the gateway in records and topics; choose another name")
-    return text
+        raise ValueError(f"it looks like personal data ({kind}), and this id leaves the gateway in records and topics; choose another name")
+    return checked_id(text)
 
 
 Id = Annotated[str, AfterValidator(_public_id)]
@@ -74,7 +74,7 @@ class _ServerPart(Part):
             raise ValueError("certificate_file and key_file go together")
         if self.certificate_file is None and not is_loopback(self.host):
             raise ValueError(
-                f"host {self.host!r} can be reached from the network, and tokens would be sent in plain text: "
+                f"host {self.host!r} can be reached from the network, and its answers would be sent in plain text: "
                 "set certificate_file and key_file, or host = 127.0.0.1"
             )
         return self
@@ -85,6 +85,12 @@ class HttpPart(_ServerPart):
 
     port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
     tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
+
+
+class MetricsPart(_ServerPart):
+    """Metrics for Prometheus."""
+
+    port: int = Field(9473, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
 
 
 class PagePart(_ServerPart):

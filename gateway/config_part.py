@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from gateway.adapters.personal_data import Scanner
+
 _TEXT_CHARS_MAX = 60
 _WRONG_TYPES = {"string_type": "text in quotes", "bool_type": "true or false", "list_type": "a list: [...]", "tuple_type": "a list: [...]"}
 
@@ -17,9 +19,13 @@ class Part(BaseModel):
 
 
 def plain(fault: dict[str, Any], description: str) -> str:
-    """A fault of pydantic with the value that is wrong and, for a form that only a pattern states, the setting's description."""
+    """A fault of pydantic with the value that is wrong and, for a form that only a pattern states, the setting's description.
+
+    Personal data in the value is left out, because the journal keeps this line; coordinates of a site are none.
+    """
     kind, value = str(fault["type"]), fault.get("input")
-    shown = repr(value)[:_TEXT_CHARS_MAX]
+    found = next((one for one in Scanner().kinds(repr(value)) if one != "coordinates"), None)
+    shown = repr(value)[:_TEXT_CHARS_MAX] if found is None else f"[removed: {found}]"
     if kind == "missing":
         return f"required, and absent: {description}" if description else "required, and absent"
     if kind == "string_pattern_mismatch":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from gateway.adapters.personal_data import Scanner
@@ -17,6 +19,15 @@ class PrivacyPart(Part):
     window_s: int = Field(3600, description="how long offers are counted before their number leaves, with noise; it divides a day")
     epsilon_day: float = Field(1.0, description="epsilon of all that leaves about one person's day; a smaller one means more noise")
     contacts_max: int = Field(4, description="contacts of one person and day that count in each table; more of them mean more noise")
+    offers_by: Literal["zone", "site"] = Field(
+        "zone", description="site: outcomes of an offer are counted for all its zones together, which suits a small site"
+    )
+    offers_every: Literal["day", "week"] = Field(
+        "day", description="week: outcomes of offers leave once a calendar week with the noise of one day, which suits a small site"
+    )
+    perceived_control: bool = Field(
+        default=False, description="true: the sum of the answers to the yearly question leaves each quarter, for a ninth of epsilon"
+    )
     demonstration: bool = Field(
         default=False, description="true: short windows, and a service day of 24 windows; for simulated people only, shown on the dashboard"
     )
@@ -64,4 +75,12 @@ class PrivacyPart(Part):
 
     def terms(self) -> Terms:
         """The terms of the core for these settings."""
-        return Terms(round(self.epsilon_day * MILLION), self.contacts_max, self.window_s * 1000, self.demonstration)
+        return Terms(
+            round(self.epsilon_day * MILLION),
+            self.contacts_max,
+            self.window_s * 1000,
+            self.demonstration,
+            sums_zones=self.offers_by == "site",
+            weekly=self.offers_every == "week",
+            control=self.perceived_control,
+        )

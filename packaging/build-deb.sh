@@ -1,7 +1,9 @@
 #!/bin/sh
-# Build the Debian package of the gateway for this machine's architecture and Python: dist/wayside_VERSION_ARCH.deb.
+# Build the Debian package of the gateway for this machine's Python: dist/wayside_VERSION_ARCH.deb.
 #
 # usage: sh packaging/build-deb.sh WHEEL      (PYTHON chooses the interpreter of the target, such as /usr/bin/python3)
+#
+# ARCHITECTURE=arm64 or amd64 builds for another machine with the same Python, from wheels: no compiler and no emulator is needed.
 #
 # The package holds a virtual environment with the locked distributions, so nothing is fetched when it is installed.
 # SOURCE_DATE_EPOCH is the time of all files in the package.
@@ -27,7 +29,13 @@ root=$scratch/root
 mkdir -p "$root/opt"
 
 # --- the virtual environment, moved to its place -----------------------------------------------
-PYTHON=$python sh "$project/scripts/install-device.sh" "$root$prefix" "$wheel"
+architecture=${ARCHITECTURE:-$(dpkg --print-architecture)}
+case $architecture in
+  arm64) machine=aarch64 ;;
+  amd64) machine=x86_64 ;;
+  *) fail "there are no wheels for $architecture: ARCHITECTURE is arm64 or amd64" ;;
+esac
+PYTHON=$python MACHINE=$machine sh "$project/scripts/install-device.sh" "$root$prefix" "$wheel"
 "$python" -m compileall -q -f --invalidation-mode unchecked-hash -s "$root" -p / "$root$prefix/lib"
 rm -f "$root$prefix"/bin/activate* "$root$prefix"/bin/Activate*
 for file in "$root$prefix"/bin/* "$root$prefix/pyvenv.cfg"; do
@@ -45,7 +53,6 @@ install -D -m 0644 "$project/LICENSE" "$root/usr/share/doc/wayside/copyright"
 
 # --- control -----------------------------------------------------------------------------------
 version=$(basename "$wheel" | cut -d- -f2)
-architecture=$(dpkg --print-architecture)
 needs=$("$python" -c 'import sys; a, b = sys.version_info[:2]; print(f"python3 (>= {a}.{b}), python3 (<< {a}.{b + 1})")')
 install -d "$root/DEBIAN"
 for script in postinst prerm postrm; do install -m 0755 "$here/debian/$script" "$root/DEBIAN/$script"; done

@@ -3,6 +3,8 @@
 #
 # usage: sh scripts/install-device.sh FOLDER WHEEL      (PYTHON chooses the interpreter; WHEEL is dist/wayside-*.whl of `make wheels`)
 #
+# MACHINE=aarch64 installs for another machine of the same Python: the libraries are that machine's, and nothing of it is started here.
+#
 # pip stays outside, in a throwaway environment. requirements/device-prune.txt lists the files that are deleted, each with its reason.
 # FOLDER must be new: an update makes another folder beside the one in use, and the service is then pointed to it.
 set -eu
@@ -33,15 +35,27 @@ trap 'exit 130' INT TERM
 echo "install-device: installing the locked distributions into $device"
 "$python" -m venv "$scratch/tools"
 "$python" -m venv --without-pip "$device"
+site=$("$device/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+machine=${MACHINE:-$(uname -m)}
+pip() { "$scratch/tools/bin/python" -m pip --disable-pip-version-check --no-input --quiet "$@"; }
 install() {
-  "$scratch/tools/bin/python" -m pip --python "$device/bin/python" --disable-pip-version-check --no-input --quiet install \
-    --no-deps --no-compile --only-binary :all: "$@" || fail "pip could not install the distributions; its message is above"
+  if [ "$machine" = "$(uname -m)" ]; then
+    pip --python "$device/bin/python" install --no-deps --no-compile --only-binary :all: "$@"
+  else
+    # The newest C library of the lock's wheels: 2.28, older than that of Debian 12.
+    pip install --no-deps --no-compile --only-binary :all: --target "$site" --upgrade --platform "manylinux_2_28_$machine" \
+      --platform "manylinux_2_27_$machine" --platform "manylinux2014_$machine" --platform "linux_$machine" "$@"
+  fi || fail "pip could not install the distributions; its message is above"
 }
 install --require-hashes -r "$locks/device.txt"
 install --no-index "$wheel"
+if [ -e "$site/bin/wayside" ]; then
+  sed "1s|.*|#!$device/bin/python|" "$site/bin/wayside" >"$device/bin/wayside"
+  chmod 0755 "$device/bin/wayside"
+  rm -rf "$site/bin"
+fi
 
 # --- prune -------------------------------------------------------------------------------------
-site=$("$device/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 while read -r pattern; do
   case $pattern in
     '' | '#'*) ;;
@@ -52,12 +66,14 @@ done <"$locks/device-prune.txt"
 # --- compile and check -------------------------------------------------------------------------
 # Compiled here, because the service may not be allowed to write to this folder.
 "$device/bin/python" -m compileall -q "$site" || fail "a module could not be compiled; its name is above"
+if [ "$machine" = "$(uname -m)" ]; then
 "$device/bin/python" - <<'PYTHON' || fail "a module of the gateway cannot be imported; see above"
 import importlib, pkgutil, gateway
 for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
     importlib.import_module(module.name)
 PYTHON
 "$device/bin/wayside" --help >/dev/null || fail "$device/bin/wayside does not start; see above"
+fi
 finished=yes
 count=$(find "$site" -maxdepth 1 -name '*.dist-info' | wc -l)
 echo "install-device: done, $((count)) distributions, $(du -sm "$device" | cut -f1) MB"

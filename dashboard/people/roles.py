@@ -44,6 +44,7 @@ PAGES: Mapping[str, Access] = {
     "GET /results": ALL,
     "GET /results.csv": ALL,
     "GET /results.json": ALL,
+    "GET /results.parquet": ALL,
     "GET /campaign": ALL,
     "GET /campaign/edit": _only("marketer"),
     "POST /campaign/save": _only("marketer"),

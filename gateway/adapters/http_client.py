@@ -36,8 +36,16 @@ class Answer(NamedTuple):
 class HttpTarget:
     """One address, http or https, and the limits of an exchange with it."""
 
-    def __init__(self, url: str, *, ca_file: Path | None = None, deadline_s: float = 10.0, body_bytes_max: int = 65_536) -> None:
-        """Raises ValueError for another form of address, and OSError for an unusable certificate file."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca_file: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+        deadline_s: float = 10.0,
+        body_bytes_max: int = 65_536,
+    ) -> None:
+        """`tls` replaces the usual checks of the server. Raises ValueError for another form of address, OSError for a certificate file."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.fragment:
             raise ValueError(f"{url!r} is not an address such as https://host/path")
@@ -46,7 +54,8 @@ class HttpTarget:
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._authority = parts.netloc
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file)) if parts.scheme == "https" else None
+        usual = None if tls else ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        self._tls = (tls or usual) if parts.scheme == "https" else None
         self._deadline_s, self._body_bytes_max = deadline_s, body_bytes_max
 
     def exchange(self, method: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:

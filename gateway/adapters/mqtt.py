@@ -87,7 +87,8 @@ class MqttBus:
 
     def link(self) -> Link:
         """The present state of the connection."""
-        return self._link
+        connection = self._connection
+        return self._link if connection is None else msgspec.structs.replace(self._link, heard_ms=connection.heard_ms)
 
     def close(self) -> None:
         """Disconnect after the last PUBACK; may be called at any time."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.core.types import Message
 
 HOLD_S = 0.02  # how often a full receiver is asked again
+PROBE_S = 5.0  # silence of the broker after which it is asked for an answer: without one, silence of people means nothing
 LAST_PUBACK_S_MAX = 5.0  # wait at the end for the broker to acknowledge the last publication
 LAST_READ_S_MAX = 1.0  # wait at the end for the broker to close
 SESSION_TAKEN_OVER = 0x8E  # DISCONNECT, MQTT 5.0 table 3-13
@@ -31,7 +32,10 @@ OUT_BYTES_MAX = 4_194_304  # waiting to be sent: beyond it a broker that reads n
 
 
 class Connection:
-    """Opened by `run`. `connected` is called with CONNACK, `trouble` with the text of a refusal by the broker."""
+    """Opened by `run`. `connected` is called with CONNACK, `trouble` with the text of a refusal by the broker.
+
+    `heard_ms` is the time at which the broker last sent anything, after the messages in it were delivered.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Connection:
         self._woken, self._waker = socket.socketpair()
         self._held: list[Message] = []
         self._sent_s = self._heard_s = time.monotonic()
+        self.heard_ms = now_ms()
 
     # --- for other threads -------------------------------------------------------------------------------
 
@@ -163,13 +168,16 @@ class Connection:
         if not data:
             return
         self._heard_s = time.monotonic()
+        now_ms = self._now_ms()
         with self._lock:
-            received = self._session.feed(data, self._now_ms())
+            received = self._session.feed(data, now_ms)
             self._taken += received.taken
             self._put(received.answer)
         self._report(received)
         if received.messages and self._closing_s is None and not self._deliver(received.messages):
             self._held = received.messages
+        else:
+            self.heard_ms = now_ms
 
     def _report(self, received: Received) -> None:
         if received.connack is not None:
@@ -185,11 +193,15 @@ class Connection:
             raise ConnectionError(f"the broker disconnects, reason {reason:#04x}")
 
     def _keep_alive(self, keepalive_s: int) -> None:
-        """PINGREQ after half the keep-alive without a packet; without any answer for the whole of it the connection is dead."""
+        """PINGREQ while the broker is silent, or after half the keep-alive without a packet of our own.
+
+        Raises TimeoutError without any answer for the whole keep-alive: the connection is dead.
+        """
         now_s = time.monotonic()
         if not keepalive_s:
             return
-        if now_s - self._sent_s > keepalive_s / 2:
+        is_silent = now_s - self._heard_s > min(PROBE_S, keepalive_s / 2) and not self._session.is_ping_overdue
+        if is_silent or now_s - self._sent_s > keepalive_s / 2:
             with self._lock:
                 self._put(self._session.ping())
         if not self._held and self._session.is_ping_overdue and now_s - self._heard_s > keepalive_s:

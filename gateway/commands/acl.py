@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from gateway.build import build_router, subscriptions
 from gateway.commands.options import command_app, guarded, load
 from gateway.runtime.access import Member, access_list
 from gateway.runtime.feeds import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 command = command_app()
 
@@ -23,7 +26,12 @@ def acl(config: Annotated[list[Path], typer.Argument(help="the TOML files of all
 
     Example: `wayside acl gw-a.toml gw-b.toml > access.acl`
     """
-    typer.echo(guarded(lambda: access_list([_member(file) for file in config])), nl=False)
+    typer.echo(guarded(lambda: access_list_of(config)), nl=False)
+
+
+def access_list_of(configs: Sequence[Path]) -> str:
+    """The access list for the gateways of these config files. Raises one of `gateway.build.FAULTS`."""
+    return access_list([_member(file) for file in configs])
 
 
 def _member(file: Path) -> Member:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +20,13 @@ from gateway.build import (
     build_site,
     checked_bundle,
     open_config_bundle,
+    subscriptions,
 )
 from gateway.build_services import build_webhook, check_certificates, http_tokens
 from gateway.commands.options import SetOption, command_app, fail, guarded, load, warn
 from gateway.core.places import overlaps, swapped
 from gateway.core.site import local
+from gateway.decoders.topics import meet
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.sources import shared_ids
 
@@ -62,7 +65,7 @@ def check(
             fail(settings.mqtt.danger)
         for text in _never_known(site, SystemClock().now_ms()):
             warn(f"{config}: {text}")
-        for warning in guarded(lambda: [*shared_ids(build_router(settings).sources), *_unheard(settings)]):
+        for warning in guarded(lambda: [*shared_ids(build_router(settings).sources), *_twice(settings), *_unheard(settings)]):
             warn(f"{config}: {warning}")
         for warning in _misplaced(settings):
             warn(warning)
@@ -116,6 +119,14 @@ def _misplaced(settings: Config) -> Iterator[str]:
             f"{settings.place('zones', number[name])}: {name!r} is far from {settings.timezone}, and near it with latitude and "
             "longitude exchanged: the latitude stands first"
         )
+
+
+def _twice(settings: Config) -> Iterator[str]:
+    """Filters of which some, but not all, topics match another one: their messages arrive twice, and count twice without an envelope."""
+    queued, unqueued, _ = subscriptions(settings)
+    for one, other in combinations((*queued, *unqueued), 2):
+        if meet(one, other):
+            yield f"topics that match both {one!r} and {other!r} arrive twice: narrow one of them"
 
 
 def _unheard(settings: Config) -> Iterator[str]:

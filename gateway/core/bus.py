@@ -30,7 +30,8 @@ class Publication(msgspec.Struct, frozen=True):
 class Link(msgspec.Struct, frozen=True):
     """State of the connection: protocol, number of connections so far, and the cause of the last failure as text.
 
-    `fresh` is the number of connections for which the broker had no session, so that no message has waited there.
+    `fresh` is the number of connections for which the broker had no session, so that no message has waited there. `heard_ms` is the time
+    at which the broker last sent anything: up to then all messages that it has sent are delivered. None if that is not known.
     """
 
     connected: bool
@@ -38,6 +39,7 @@ class Link(msgspec.Struct, frozen=True):
     connects: int = 0
     trouble: str = ""
     fresh: int = 0
+    heard_ms: int | None = None
 
 
 Deliver = Callable[[Sequence[Message]], bool]

@@ -1,7 +1,7 @@
 """Reasons for which a message or an observation is dropped and counted: `Discard`, a closed table.
 
 One reason is one row: the counter of the gateway's status that counts it, its meaning, and the first thing to check if the count is
-unexpectedly high. `wayside why --reasons` and gateway/README.md show the table.
+unexpectedly high. `wayside why --reasons` and gateway/REASONS.md show the table.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import open_period
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import EVERYWHERE, Site, fix_in, local, local_day_ms
+from gateway.core.site import EVERYWHERE, Site, fix_in, local, local_spans_ms
 from gateway.core.state import Changes, Closing, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
@@ -523,11 +523,10 @@ class _Batch(UnitOfWork):
         if self.now_ms < schedule.window_due_ms(self.site, self.state, self.now_ms, outbox_full=outbox_full):
             return
         period = self.state.counts.period
-        today = local_day_ms(local(self.now_ms, self.site.timezone))
-        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, today, period)
+        calendar = local_spans_ms(local(self.now_ms, self.site.timezone))
+        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, calendar, period)
         if period is not None:
-            ends_day = opened.day_start_ms != period.day_start_ms
-            self.out.counts.closing = Closing(period, ends_day, catalogue(self.site), self.draw())
+            self.out.counts.closing = Closing(*period.closed(opened), catalogue(self.site), self.draw())
 
     def _is_late(self, at_ms: int) -> bool:
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX

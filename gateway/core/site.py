@@ -23,7 +23,7 @@ from gateway.core.learning.types import Settings
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
 from gateway.core.presence import PresenceRules
-from gateway.core.privacy.tables import Terms
+from gateway.core.privacy.tables import Spans, Terms
 from gateway.core.types import Position
 
 if TYPE_CHECKING:
@@ -185,8 +185,29 @@ def last_ms(now_ms: int, timezone: ZoneInfo, minute_of_day: int) -> int:
 
 def local_day_ms(clock: datetime) -> tuple[int, int]:
     """Start and end, in milliseconds, of the calendar day of a local time; the day has 23, 24 or 25 hours."""
-    start = clock.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return round(start.timestamp() * 1000), round((start + timedelta(days=1)).timestamp() * 1000)
+    start = _midnight(clock)
+    return _ms(start), _ms(start + timedelta(days=1))
+
+
+def local_spans_ms(clock: datetime) -> Spans:
+    """Start and end, in milliseconds, of the calendar day, week (from Monday on) and quarter of a local time."""
+    day = _midnight(clock)
+    week = day - timedelta(days=day.weekday())
+    quarter = day.replace(month=3 * ((day.month - 1) // 3) + 1, day=1)
+    after = quarter.replace(year=quarter.year + quarter.month // 10, month=(quarter.month + 2) % 12 + 1)
+    return {
+        "day": local_day_ms(clock),
+        "week": (_ms(week), _ms(week + timedelta(days=7))),
+        "quarter": (_ms(quarter), _ms(after)),
+    }
+
+
+def _midnight(clock: datetime) -> datetime:
+    return clock.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+
+
+def _ms(clock: datetime) -> int:
+    return round(clock.timestamp() * 1000)
 
 
 def distance_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:

@@ -12,6 +12,7 @@ from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
+from gateway.core.privacy.contribution import count_control
 from gateway.core.state import FactRow
 from gateway.core.state.replies import Reply
 from gateway.core.types import Control, WishList
@@ -50,6 +51,7 @@ def apply_control(work: UnitOfWork, stated: Control) -> FactRow | Discard:
     if person.control_ms and work.now_ms - person.control_ms < limits.CONTROL_MS:
         return Discard.REPEATED
     work.out.people.contexts[person.subject] = msgspec.structs.replace(person, control_ms=work.now_ms)
+    count_control(work, person.subject, stated.items)
     detail = " ".join(map(str, stated.items))
     return FactRow(stated.envelope, "control", work.now_ms, person.subject, detail=detail)
 

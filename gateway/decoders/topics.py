@@ -52,6 +52,37 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(levels)
 
 
+def covers(wide: str, narrow: str) -> bool:
+    """Whether the filter `wide` matches each topic that the filter `narrow` matches; shared subscriptions cover nothing else."""
+    if wide.startswith("$share/") or narrow.startswith("$share/"):
+        return wide == narrow
+    if wide[0] in "+#" and narrow.startswith("$"):
+        return False
+    broad, levels = wide.split("/"), narrow.split("/")
+    for at, level in enumerate(broad):
+        if level == "#":
+            return True
+        if at == len(levels) or levels[at] == "#" or level not in ("+", levels[at]):
+            return False
+    return len(broad) == len(levels)
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether some topic matches both filters; shared subscriptions are apart from others."""
+    if one.startswith("$share/") or other.startswith("$share/"):
+        return one == other
+    if (one[0] in "+#" and other.startswith("$")) or (other[0] in "+#" and one.startswith("$")):
+        return False
+    first, second = one.split("/"), other.split("/")
+    for here, there in zip(first, second, strict=False):
+        if "#" in (here, there):
+            return True
+        if here != there and "+" not in (here, there):
+            return False
+    rest = first[len(second) :] or second[len(first) :]
+    return not rest or rest == ["#"]
+
+
 class _Node:
     """A level of the tree; `here` and `rest` are the places of the first filter that ends here, and of that with a `#` below."""
 

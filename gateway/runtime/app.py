@@ -197,16 +197,17 @@ class App:
         return strangers.dropped(self.site, self.state.people, concern)
 
     def _note_hearing(self, now_ms: int) -> None:
-        """Note whether messages can arrive, and the last time of arrival that is taken."""
-        visits = self.state.visits
-        if not self.bus.link().connected:
+        """Note whether messages can arrive, and the time up to which all that arrived are taken."""
+        visits, link = self.state.visits, self.bus.link()
+        if not link.connected:
             if visits.hears_from_ms is not None:
-                self._deaf_ms = now_ms
+                self._deaf_ms = now_ms if visits.heard_until_ms is None else visits.heard_until_ms
             visits.hears_from_ms = None
         elif visits.hears_from_ms is None:
             visits.hears_from_ms = now_ms
         self.state.outcomes.hears_from_ms = visits.hears_from_ms
-        visits.heard_until_ms = self.mailbox.waiting_since_ms()
+        waiting_ms = self.mailbox.waiting_since_ms()  # after the link: its messages are in the mailbox
+        visits.heard_until_ms = min((moment for moment in (link.heard_ms, waiting_ms) if moment is not None), default=None)
 
     def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
         """Fold observations on the writer thread, all in one commit; the reply to `device` is returned and not published.

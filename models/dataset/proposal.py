@@ -34,7 +34,7 @@ _HEAD = """\
 # Proposed from {table}: {rows:,} rows, {columns:,} columns. Edit it and pass it by --schema.
 # A table does not state where its values come from, so each source is `told` by the person. Before a gateway runs the model,
 # set the true source (told, history, reading, clock, offer, between, occasion), `about`, `purposes` and the unit in UCUM;
-# gateway/README.md explains every field.
+# gateway/core/attributes/README.md explains every field.
 """
 
 

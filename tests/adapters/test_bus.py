@@ -7,10 +7,12 @@ ends, so nothing about coming again can be shown on it, and what it shares with 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -25,6 +27,7 @@ from gateway.core.types import Message
 from tests.kit.broker import MosquittoBroker, free_port
 from tests.kit.rigs import AmqttRig, FakeRig, MosquittoRig, Mqtt311Rig, PahoRig, Rig
 from tests.kit.waiting import WAIT_S, until
+from tests.rigs.relay import Rates, Relay, chunks
 
 EVERY: dict[str, Callable[[Path], Rig]] = {
     "memory": lambda _folder: FakeRig(),
@@ -33,6 +36,7 @@ EVERY: dict[str, Callable[[Path], Rig]] = {
     "mosquitto-3.1.1": Mqtt311Rig,
     "amqtt": AmqttRig,
 }
+NO_FAULTS = Rates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 KEEPING = [name for name in EVERY if name != "amqtt"]  # brokers that keep unacknowledged messages
 EXPIRING = ["memory", "mosquitto", "mosquitto-paho"]
 
@@ -79,7 +83,7 @@ def payloads(messages: list[Message]) -> list[bytes]:
 def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
     box: list[Message] = []
     with connected(rig.bus(), into(box)) as bus:
-        assert bus.link() == Link(connected=True, protocol=rig.protocol, connects=1, fresh=1)
+        assert msgspec.structs.replace(bus.link(), heard_ms=None) == Link(connected=True, protocol=rig.protocol, connects=1, fresh=1)
         rig.publish("in/a", b"one", b"two")
         rig.publish("elsewhere", b"not ours")
         rig.publish("in/b", b"three", qos=0)
@@ -333,6 +337,25 @@ def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
         assert bus.link().trouble == ""
         assert bus.link().protocol == rig.protocol
     assert payloads(box) == [b"before", b"before", b"after"]
+
+
+@pytest.mark.broker
+def test_a_half_open_connection_is_noticed_and_given_up(tmp_path: Path) -> None:
+    """Nothing arrives, not even the end of the connection: after the keep-alive without an answer another one is opened."""
+    broker, box = MosquittoRig(tmp_path), list[Message]()
+    with Relay(broker.port, NO_FAULTS, 1, chunks) as relay:
+        options = MqttOptions("127.0.0.1", relay.port, "gw-t", ("in/#",), keepalive_s=1)
+        with connected(MqttBus(options, lambda: time.monotonic_ns() // 1_000_000), into(box)) as bus:
+            heard_ms = bus.link().heard_ms
+            assert heard_ms is not None
+            until(lambda: (bus.link().heard_ms or 0) > heard_ms)  # an answer to PINGREQ, while nothing else is sent
+            relay.fall_silent()
+            broker.publish("in/a", b"meanwhile")
+            until(lambda: not bus.link().connected)
+            assert bus.link().trouble.endswith("(the broker has been silent for 1 s)")
+            relay.heal()
+            until(lambda: payloads(box) == [b"meanwhile"])
+    broker.close()
 
 
 @on(*KEEPING)

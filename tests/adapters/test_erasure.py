@@ -147,6 +147,24 @@ def erased(scene: Scene) -> None:
     assert scene.gateway.store.replace_key()
 
 
+def test_an_old_copy_with_its_old_key_is_not_opened(scene: Scene) -> None:
+    """A whole folder that is restored from before a withdrawal: the mark of the withdrawal went with the key of that time."""
+    scene.gateway.close()
+    old = scene.folder.parent / "old"
+    shutil.copytree(scene.folder, old)
+    scene.gateway = Gateway(scene.folder, make_store=open_replacing, synced=False)
+    scene.apply(scene.person.withdrawal())
+    scene.gateway.close()
+    marks = scene.folder / "gateway.db.withdrawn"
+    shutil.copy(marks, old / marks.name)
+    with pytest.raises(StoreDamagedError, match="before an erasure"):
+        open_replacing(old / "gateway.db", b"")
+    (old / "gateway.db").unlink()
+    Gateway(old, make_store=open_replacing, synced=False).close()  # a new database goes on after the marks
+    scene.gateway = Gateway(scene.folder, make_store=open_replacing, synced=False)
+    assert scene.person.device not in scene.gateway.state.people.identities
+
+
 def test_no_file_and_no_older_copy_shows_an_erased_person(scene: Scene) -> None:
     old_key, places = keys.read_key(scene.key_file, may_create=False), scene.places_and_times()
     erased(scene)

@@ -177,7 +177,7 @@ def test_a_campaign_with_personal_data_is_refused_with_its_place(tmp_path: Path)
 def test_an_id_with_personal_data_is_refused_with_its_place(tmp_path: Path) -> None:
     text = (WORLDS / "street" / "gw-a.toml").read_text()
     (tmp_path / "gw.toml").write_text(text.replace('gateway = "gw-a"', 'gateway = "de89370400440532013000"'))
-    with pytest.raises(ConfigError, match=r"gw.toml:\d+: gateway: it looks like a IBAN, and this id leaves the gateway"):
+    with pytest.raises(ConfigError, match=r"gw.toml:\d+: gateway: it looks like personal data \(IBAN\), and this id leaves the gateway"):
         load_config(tmp_path / "gw.toml")
 
 

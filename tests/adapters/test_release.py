@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import apsw
+import msgspec
 import pytest
 
 from gateway.adapters.store import Store
@@ -18,9 +19,9 @@ from gateway.adapters.store.released import Released, ReleaseMarks
 from gateway.core import limits
 from gateway.core.ports import StoreError, StoreFullError
 from gateway.core.privacy.release import catalogue
-from gateway.core.privacy.tables import DAY_MS, Contact, Period, TableName, Terms, open_period
+from gateway.core.privacy.tables import DAY_MS, Catalogue, Contact, Period, TableName, Terms, open_period
 from gateway.core.records import HourCounts, OfferCounts, Record
-from gateway.core.site import local, local_day_ms
+from gateway.core.site import local, local_spans_ms
 from gateway.core.state import Changes, Closing
 from tests.kit.testbed import HOUR_MS, KEY, NOON_MS, make_site
 
@@ -47,9 +48,9 @@ class Counting:
     def at(self, now_ms: int, name: str = "w") -> Changes:
         """The changes of a turn at which a window is over, or the first one opens."""
         changes, period = Changes(), self.period
-        changes.counts.opened = opened = open_period(now_ms, self.terms, local_day_ms(local(now_ms, self.zone)), period)
+        changes.counts.opened = opened = open_period(now_ms, self.terms, local_spans_ms(local(now_ms, self.zone)), period)
         if period is not None:
-            changes.counts.closing = Closing(period, opened.day_start_ms != period.day_start_ms, CATALOGUE, f"{name}{now_ms}")
+            changes.counts.closing = Closing(*period.closed(opened), CATALOGUE, f"{name}{now_ms}")
         return changes
 
     def turn(self, now_ms: int, name: str = "w") -> None:
@@ -172,9 +173,9 @@ def test_the_shape_of_a_day_does_not_depend_on_people(tmp_path: Path) -> None:
 def test_a_day_spends_half_of_epsilon_on_each_table_however_many_windows_leave(counting: Counting) -> None:
     for hour in range(10):
         counting.turn(MORNING_MS + hour * HOUR_MS)
-    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 0)]
+    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 0, 0, 0)]
     counting.turn(MORNING_MS + DAY_MS)
-    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 500_000)]
+    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 500_000, 0, 1)]
 
 
 def test_the_schema_refuses_to_overspend_and_to_release_twice(counting: Counting) -> None:
@@ -183,7 +184,7 @@ def test_the_schema_refuses_to_overspend_and_to_release_twice(counting: Counting
     for sql in (
         "UPDATE ledger SET hours = hours + 1",
         "UPDATE ledger SET budget = 999999",
-        "INSERT INTO releases (name, start_ms, day_start_ms) SELECT name, start_ms, day_start_ms FROM releases",
+        "INSERT INTO releases (name, start_ms, end_ms, day_start_ms) SELECT name, start_ms, end_ms, day_start_ms FROM releases",
         "INSERT INTO contacts VALUES ('hours', x'00', 17, NULL, NULL, NULL, NULL)",
     ):
         with pytest.raises(apsw.ConstraintError):
@@ -198,7 +199,7 @@ def test_a_full_disk_releases_nothing_and_the_next_try_everything(counting: Coun
     many = counting.at(NOON_MS + DAY_MS)
     wide = {f"offer-{number}": CATALOGUE.zones for number in range(300)}
     assert many.counts.closing is not None
-    many.counts.closing = Closing(many.counts.closing.period, True, CATALOGUE.__class__("gw-t", CATALOGUE.zones, wide), "w")  # noqa: FBT003
+    many.counts.closing = msgspec.structs.replace(many.counts.closing, catalogue=Catalogue("gw-t", CATALOGUE.zones, wide))
     with pytest.raises(StoreFullError):
         counting.store.save(many)
     assert (counting.store.backlog(), counting.store.counted().records, counting.rows("SELECT * FROM ledger")) == (0, 0, [])
@@ -271,7 +272,7 @@ def test_a_kill_at_any_statement_releases_nothing_twice(tmp_path: Path, *, ends_
         assert set(released(made).values()) == {1}
         days = {row[0] for row in counting.rows("SELECT day_start_ms FROM ledger WHERE hours > 0 OR offers > 0")}
         assert {one.window_start_ms // DAY_MS * DAY_MS for one in made if isinstance(one, HourCounts | OfferCounts)} <= days
-        assert all(hours + offers <= budget for _, budget, hours, offers in counting.rows("SELECT * FROM ledger"))
+        assert all(hours + offers <= budget for budget, hours, offers in counting.rows("SELECT budget, hours, offers FROM ledger"))
         outcomes["committed" if was_committed else "muted" if ("HourCounts", NOON_MS) not in released(made) else "released later"] += 1
         counting.close()
     assert outcomes["committed"] == 1
@@ -346,7 +347,7 @@ def test_a_clock_that_jumps_releases_no_period_twice_and_overspends_no_day(tmp_p
 
 
 def mark(number: int, table: TableName = "hours") -> Released:
-    return Released(table, number * HOUR_MS, 0, 1_000_000)
+    return Released(table, number * HOUR_MS, (number + 1) * HOUR_MS, 0, 1_000_000, 500_000)
 
 
 def test_a_torn_line_is_no_mark(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
-from gateway.adapters.certificates import Authority, create
 from gateway.cli import app
+from gateway.pki.certificates import Authority, create
 from tests.house.tree import ROOT
 from tests.kit.broker import MosquittoBroker
 from tests.kit.gateways import GatewayProcess, walk_in, write_config
@@ -86,11 +86,11 @@ class Shipped(MosquittoBroker):
 class Client:
     """A client with a device's certificate, subscribed to everything. `received` are the topics so far."""
 
-    def __init__(self, broker: Shipped, pki: Path, name: str | None, client_id: str = "") -> None:
+    def __init__(self, broker: MosquittoBroker, pki: Path, name: str | None, client_id: str = "") -> None:
         self.received: list[str] = []
         self.subscribed, self.ended = threading.Event(), threading.Event()
         self.link = paho.Client(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
-        self.link.tls_set(str(pki / "ca.crt"), *((str(pki / f"{name}.crt"), str(pki / f"{name}.key")) if name else ()))
+        self.link.tls_set(str(pki / "ca.crt"), *(_files(pki, name) if name else ()))
         self.link.on_connect = lambda link, *_: link.subscribe("#", 1)
         self.link.on_subscribe = lambda *_: self.subscribed.set()
         self.link.on_disconnect = lambda *_: self.ended.set()
@@ -108,6 +108,12 @@ class Client:
         self.link.loop_stop()
 
 
+def _files(pki: Path, name: str) -> tuple[str, str]:
+    """Certificate and key of a device: two issued files, or the one of an enrolled device."""
+    one = pki / f"{name}.pem"
+    return (str(one), str(one)) if one.exists() else (str(pki / f"{name}.crt"), str(pki / f"{name}.key"))
+
+
 def _run(*words: str | Path) -> str:
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -119,6 +125,7 @@ def shipped(tmp_path: Path) -> Iterator[Shipped]:
     pki = tmp_path / "pki"
     _run("pki", "init", pki, "--site", "street")
     _run("pki", "issue", "broker", "--host", "127.0.0.1", "--in", pki)
+    (pki / "broker.pem").write_bytes((pki / "broker.key").read_bytes() + (pki / "broker.crt").read_bytes())
     for name in (GATEWAY, *DEVICES):
         _run("pki", "issue", name, "--in", pki)
     (pki / "access.acl").write_text(_run("acl", ROOT / "deploy/worlds/street/gw-a.toml"))
@@ -186,7 +193,7 @@ def test_a_client_id_gives_no_rights(shipped: Shipped, tmp_path: Path) -> None:
 
 
 def test_a_revoked_certificate_and_none_at_all_are_refused(shipped: Shipped, tmp_path: Path) -> None:
-    _run("pki", "revoke", "ben", "--in", tmp_path / "pki")
+    _run("devices", "revoke", "ben", "--in", tmp_path / "pki")
     shipped.stop()
     shipped.start()
     for name in ("ben", None):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.certificates import Authority, create
+from gateway.pki.certificates import Authority, create
 from tests.commands.terminal import wayside
 from tests.kit.broker import HOST, MosquittoBroker, mosquitto
 from tests.kit.gateways import write_config
@@ -102,6 +102,17 @@ def test_zones_that_overlap_or_are_exchanged_are_warnings(config: Path) -> None:
     assert len(re.findall("latitude and longitude exchanged: the latitude stands first", found.err)) == 2
     config.write_text(_zone("latitude_deg = 52.52\nlongitude_deg = 13.405\nradius_m = 30")(write_config(config.parent).read_text("utf-8")))
     assert wayside("check", "--config", config).err == ""
+
+
+def test_filters_that_share_some_topics_are_a_warning(config: Path) -> None:
+    """The broker delivers a message of such a topic twice. A filter that another one covers is left out without a warning."""
+    more = '[[sources]]\ntopic = "espresense/{}"\ndecoder = "espresense"\n\n'
+    text = config.read_text("utf-8").replace("espresense/#", "espresense/devices/+/plaza")
+    config.write_text(text + more.format("devices/beacon/+"), "utf-8")
+    twice = "topics that match both 'espresense/devices/+/plaza' and 'espresense/devices/beacon/+' arrive twice: narrow one of them"
+    assert twice in wayside("check", "--config", config).err
+    config.write_text(text + more.format("#"), "utf-8")
+    assert "arrive twice" not in wayside("check", "--config", config).err
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,15 +120,36 @@ def facts_without_cloud() -> Facts:
 
 def test_all_languages_have_all_sentences_and_numbers() -> None:
     sentences = [texts.TITLE, texts.DEMONSTRATION, texts.NOT_SENT, texts.SENT_TO, texts.FLEET, texts.FLEET_COLUMNS, texts.ATTACKS]
+    sentences += [texts.CONTROL, texts.DAYS, texts.DAYS_ABOUT, texts.DAYS_COLUMNS, *texts.OFFERS_BY.values()]
     sentences += [title for title, _ in texts.SECTIONS.values()] + [line for _, lines in texts.SECTIONS.values() for line in lines]
     sentences += [texts.ATTACK_TITLES[attack] for attack in ATTACKS]
     for sentence in sentences:
         assert set(sentence) == set(texts.LANGUAGES)
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in sentence.values()]
-        assert fields[0] <= set(Facts.__struct_fields__)
+        assert fields[0] <= {*Facts.__struct_fields__, "offers_by"}
         assert all(one == fields[0] for one in fields)
         assert len(set(sentence.values())) == len(texts.LANGUAGES) or sentence == texts.NOT_SENT
     assert set(texts.ATTACK_TITLES) == set(ATTACKS)
+
+
+def test_the_sheet_states_the_tables_of_a_small_site() -> None:
+    small = ("--set", "privacy.offers_by=site", "--set", "privacy.offers_every=week", "--set", "privacy.perceived_control=true")
+    plain, found = run("sheet", "--config", CONFIG).stdout, run("sheet", "--config", CONFIG, *small).stdout
+    assert "Outcomes by zone, offer and day" in plain
+    assert "Outcomes by offer and calendar week, all zones together" in found
+    assert "yearly question" in found
+    assert "yearly question" not in plain
+    entry = json.loads(run("sheet", "--config", CONFIG, *small, "--json").stdout)["deployment"]
+    assert "by offer and outcome, each calendar week. Perceived control, each quarter" in entry["product"]["description"]
+    assert "one for each calendar week" in entry["model"]["release_type_description"]
+
+
+def test_the_days_of_the_sheet_add_up_to_the_ceiling_of_a_linker() -> None:
+    """Among ten, odds of 1 to 9 grow by e to the power of epsilon."""
+    found = msgspec.structs.replace(street(), epsilon=1.0).days
+    assert [(number, epsilon) for number, epsilon, _ in found] == [(1, 1.0), (7, 7.0), (30, 30.0)]
+    assert found[0][2] == pytest.approx(math.e / 9 / (1 + math.e / 9))
+    assert found[2][2] > 0.999
 
 
 def test_each_attack_of_the_sheet_has_its_test() -> None:

@@ -20,6 +20,7 @@ LOCAL = {
     "decode": "decode --list",
     "acl": "acl wayside.toml",
     "pki": "pki init pki --site mall",
+    "devices": "devices list --in pki",
     "tags": "tags E3:75:CF:00:BE:EF --config wayside.toml",
     "page": "page --config wayside.toml",
     "subject": "subject list --as anna --config wayside.toml",
@@ -31,6 +32,8 @@ LOCAL = {
     "what-if": "what-if --campaign absent.toml --config wayside.toml",
     "bundle": "bundle verify tiny.bundle --config wayside.toml",
     "privacy": "privacy sheet --config wayside.toml --html sheet.html",
+    "backup": "backup one.backup --config wayside.toml --passphrase-file passphrase",
+    "restore": "restore one.backup --check --passphrase-file passphrase",
     "history": "history export --config wayside.toml --out history --format csv",
 }
 """Command lines that need no network at all."""
@@ -57,6 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         built.mailbox.deliver([one])
         built.turn(0.0)
     built.store.close()
+    (made / "passphrase").write_text("a passphrase of tests", "utf-8")
     config.write_text(config.read_text("utf-8") + '\n[page]\noperator = "the mall"\nport = 0\n', "utf-8")
     return made
 

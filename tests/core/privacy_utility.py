@@ -1,8 +1,9 @@
 """Error of the questions of the dashboard on the records of simulated people, beside exact counts, and the choice of the terms.
 
-`python -m tests.core.privacy_utility` prints the tables for a week of 40, 120, 1,000 and 5,000 people (seed 0; ten minutes), and
-`--choice` those by which bound, split and small-street settings were chosen (seed 1000, put aside for that). Nothing is drawn: the
-error of a count is that of its noise, by its variance, and of the contacts above the bound, counted.
+`python -m tests.core.privacy_utility` prints the tables for a week of 40, 120, 1,000 and 5,000 people (seed 0; ten minutes), with the
+default terms and with those of a small site, and `--choice` those by which bound, split and small-site settings were chosen (seed 1000,
+put aside for that). Nothing is drawn: the error of a count is that of its noise, by its variance, and of the contacts above the bound,
+counted.
 """
 
 from __future__ import annotations
@@ -34,12 +35,18 @@ class Choice(NamedTuple):
 
     contacts: int = 4
     share: Fraction = Fraction(1, 2)
-    one_zone: bool = False
+    sums_zones: bool = False
     weekly: bool = False
     is_exact: bool = False
 
 
 EXACT_COUNTS = Choice(10_000, is_exact=True)
+PRINTED = {
+    "default terms": Choice(),
+    'offers_by = "site"': Choice(sums_zones=True),
+    'offers_every = "week"': Choice(weekly=True),
+    'offers_by = "site", offers_every = "week"': Choice(sums_zones=True, weekly=True),
+}
 
 
 class Answer(NamedTuple):
@@ -79,7 +86,7 @@ def answers(made: Counted, choice: Choice, scale: float = 1.0) -> list[Answer]:
     """The errors of a week with `scale` times as many people."""
     hours = 0.0 if choice.is_exact else variance(Fraction(choice.contacts) / (1 - choice.share))
     cell = 0.0 if choice.is_exact else variance(Fraction(choice.contacts) / choice.share)
-    cells = (1 if choice.one_zone else made.zones_of_offer) * (1 if choice.weekly else DAYS)  # for each outcome of an offer, in a week
+    cells = (1 if choice.sums_zones else made.zones_of_offer) * (1 if choice.weekly else DAYS)  # for each outcome of an offer, in a week
     offers = list(made.true)
 
     def of(outcomes: Sequence[str], offer: str | None = None) -> Estimate:
@@ -149,14 +156,14 @@ def _number(value: float) -> str:
 def by_choice(found: Street, people: int) -> list[str]:
     """People needed for each question, by choice."""
     choices = [Choice(contacts, part) for contacts in (1, 2, 3, 4, 6, 8) for part in (Fraction(1, 2), Fraction(2, 3), Fraction(4, 5))]
-    choices += [Choice(4, Fraction(1, 2), one_zone=True), Choice(4, Fraction(1, 2), weekly=True), Choice(4, Fraction(1, 2), True, True)]  # noqa: FBT003
+    choices += [Choice(4, Fraction(1, 2), sums_zones=True), Choice(4, Fraction(1, 2), weekly=True), Choice(4, Fraction(1, 2), True, True)]  # noqa: FBT003
     titles = [answer.question for answer in answers(counted(found, 1), Choice())]
     rows = ["people needed, by contacts of a person and day and share of epsilon of the table of offers", ""]
     rows += [f"{number}: {title}" for number, title in enumerate(titles, 1)]
     rows += ["", f"{'':30}" + "".join(f"{number:>10}" for number in range(1, len(titles) + 1))]
     for choice in choices:
         made = counted(found, choice.contacts)
-        shape = (" one zone" if choice.one_zone else "") + (" weekly" if choice.weekly else "")
+        shape = (" all zones in one" if choice.sums_zones else "") + (" weekly" if choice.weekly else "")
         sizes = [needed(made, choice, people, at).rjust(10) for at in range(len(titles))]
         rows.append(f"{choice.contacts} contacts, {choice.share}{shape}".ljust(30) + "".join(sizes))
     return rows
@@ -169,7 +176,8 @@ def main() -> None:
     if parser.parse_args().choice:
         lines = by_choice(street(WORLD, CHOICE_PEOPLE, DAYS, CHOICE_SEED), CHOICE_PEOPLE)
     else:
-        lines = by_size([(people, street(WORLD, people, DAYS, SEED)) for people in SIZES], Choice())
+        streets = [(people, street(WORLD, people, DAYS, SEED)) for people in SIZES]
+        lines = [line for title, choice in PRINTED.items() for line in (title, *by_size(streets, choice), "")]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

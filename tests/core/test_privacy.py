@@ -18,7 +18,7 @@ from gateway.core.privacy.audit import Z_MAX, chi_square_z
 from gateway.core.privacy.contribution import cell_of, first
 from gateway.core.privacy.laplace import Entropy, discrete_laplace, variance
 from gateway.core.privacy.release import catalogue, health_record, hour_record, offer_records
-from gateway.core.privacy.tables import DAY_MS, Catalogue, Period, Terms, open_period
+from gateway.core.privacy.tables import DAY_MS, Catalogue, Period, Spans, Terms, open_period
 from gateway.core.records import COUNT_MAX, OUTCOMES, HourCounts, OfferCounts, Record
 from gateway.core.state.outcomes import Outcome, OutcomeKind, Window
 from tests.kit.testbed import HOUR_MS, NOON_MS, campaign, make_site, offer
@@ -26,7 +26,7 @@ from tests.kit.testbed import HOUR_MS, NOON_MS, campaign, make_site, offer
 DRAWS = 20_000
 STREET = catalogue(make_site())
 NOON = Period(NOON_MS, NOON_MS - NOON_MS % DAY_MS, Terms())
-TODAY = (NOON.day_start_ms, NOON.day_end_ms)
+TODAY: Spans = {"day": (NOON.day_start_ms, NOON.day_end_ms)}
 SCALES = [Fraction(1, 3), Fraction(1), Fraction(8), Fraction(80, 7)]
 
 
@@ -56,15 +56,16 @@ def test_the_variance_is_that_of_the_closed_formula() -> None:
     for scale in SCALES:
         q = math.exp(-1 / float(scale))
         assert variance(scale) == pytest.approx(2 * q / (1 - q) ** 2)
-    assert variance(Terms().scale) == pytest.approx(127.83, abs=0.01)  # 2 x 8 x 8 - 1/6: m = 4, half of epsilon = 1
+    assert variance(Terms().scale("hours")) == pytest.approx(127.83, abs=0.01)  # 2 x 8 x 8 - 1/6: m = 4, half of epsilon = 1
 
 
 def test_the_scale_is_exact_and_follows_from_contacts_and_the_share_of_epsilon() -> None:
-    assert Terms().scale == 8
-    assert Terms(epsilon_millionths=700_000, contacts_max=3).scale == Fraction(60, 7)
-    for epsilon, contacts in product((10_000, 999_999, 1_000_000, 10_000_000), (1, 4, 16)):
-        terms = Terms(epsilon, contacts)
-        assert 2 * Fraction(contacts) / terms.scale <= Fraction(epsilon, 1_000_000), "both tables together stay within epsilon"
+    assert Terms().scale("hours") == 8
+    assert Terms(epsilon_millionths=700_000, contacts_max=3).scale("offers") == Fraction(60, 7)
+    for epsilon, contacts, control in product((10_000, 999_999, 1_000_000, 10_000_000), (1, 4, 16), (False, True)):
+        terms = Terms(epsilon, contacts, control=control)
+        spent = sum(Fraction(terms.change_max(table)) / terms.scale(table) for table in terms.tables)
+        assert spent <= Fraction(epsilon, 1_000_000), "all tables together stay within epsilon"
 
 
 # --- periods -------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ def test_changed_terms_hold_from_the_next_service_day_on() -> None:
     changed = Terms(epsilon_millionths=5_000_000, contacts_max=9, window_ms=600_000)
     later_ms = NOON_MS + HOUR_MS + 1
     assert open_period(later_ms, changed, TODAY, NOON) == Period(NOON_MS + HOUR_MS, NOON.day_start_ms, Terms())
-    assert open_period(later_ms + DAY_MS, changed, (TODAY[1], TODAY[1] + DAY_MS), NOON).terms == changed
+    assert open_period(later_ms + DAY_MS, changed, {"day": (NOON.day_end_ms, NOON.day_end_ms + DAY_MS)}, NOON).terms == changed
 
 
 # --- contacts ------------------------------------------------------------------------------------------------
@@ -152,11 +153,11 @@ def test_the_shop_is_a_zone_of_its_offer_too() -> None:
 def test_each_count_has_its_own_noise() -> None:
     many = Catalogue("gw-t", tuple(f"zone-{number:03}" for number in range(1_000)), {})
     draws = list(hour_record(many, NOON, {}, seeded(), "w").counts)
-    assert abs(chi_square_z(draws, Terms().scale)) < Z_MAX
+    assert abs(chi_square_z(draws, Terms().scale("hours"))) < Z_MAX
     again = list(hour_record(many, NOON, {}, seeded(2), "w").counts)
     for one, other in ((draws, again), (draws[1:], draws[:-1])):
         product_mean = sum(a * b for a, b in zip(one, other, strict=True)) / len(one)
-        assert abs(product_mean) < Z_MAX * variance(Terms().scale) / math.sqrt(len(one))
+        assert abs(product_mean) < Z_MAX * variance(Terms().scale("hours")) / math.sqrt(len(one))
 
 
 def test_the_noise_is_stated_in_each_record() -> None:

@@ -27,7 +27,7 @@ from gateway.core import context as contexts
 from gateway.core.privacy import contribution, laplace, release
 from gateway.core.privacy.audit import Z_MAX, chi_square_z, day_loss, epsilon
 from gateway.core.privacy.laplace import Entropy
-from gateway.core.privacy.tables import Catalogue, Contact, Period, Terms
+from gateway.core.privacy.tables import Catalogue, Contact, Period, TableName, Terms
 from gateway.core.records import HourCounts, OfferCounts, Record
 from gateway.core.types import TimePassed
 from tests.adapters.test_release import Counting, closed, released, sent
@@ -90,7 +90,7 @@ def totals_of(folder: Path, contacts: list[Contact], monkeypatch: pytest.MonkeyP
 def one_person_changes_a_table_by_no_more_than_the_scale_assumes(folder: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         most = totals_of(folder, [sent("p1"), closed("p1")] * 20, patch)
-    spent = sum(Fraction(number) / TERMS.scale for number in most.values())
+    spent = sum(Fraction(number) / TERMS.scale("offers") for number in most.values())
     if spent > Fraction(TERMS.epsilon_millionths, 1_000_000):
         yield f"a person's day costs {float(spent):.2f}, more than epsilon"
     if min(most.values()) < TERMS.contacts_max:
@@ -193,8 +193,15 @@ def five_cells(work: Any, name: Any, subject: str, zone: str, offer: str = "", o
 
 honest_count = contribution._count
 STEADY: dict[Fraction, int] = {}
-ALL_OF_EPSILON = property(lambda terms: terms.epsilon_millionths)
-ONE_TOO_FEW = property(lambda terms: Fraction((terms.contacts_max - 1) * 1_000_000, terms.share_millionths))
+
+
+def all_of_epsilon(terms: Terms, _: TableName) -> int:
+    return terms.epsilon_millionths
+
+
+def one_too_few(terms: Terms, table: TableName) -> Fraction:
+    return Fraction((terms.contacts_max - 1) * 1_000_000, terms.share_millionths(table))
+
 
 BUGS = (
     Bug("half the scale", laplace, "discrete_laplace", lambda scale, bits: honest(scale / 2, bits), the_noise_is_discrete_laplace),
@@ -215,21 +222,21 @@ BUGS = (
         lambda keys, used, _: contribution.first(keys, used, 16),
         one_person_changes_a_table_by_no_more_than_the_scale_assumes,
     ),
-    Bug("sensitivity too small by one", Terms, "scale", ONE_TOO_FEW, one_person_changes_a_table_by_no_more_than_the_scale_assumes),
+    Bug("sensitivity too small by one", Terms, "scale", one_too_few, one_person_changes_a_table_by_no_more_than_the_scale_assumes),
     Bug("five cells for a contact", contribution, "_count", five_cells, a_contact_is_one_cell_of_each_table),
     Bug("declined people are counted", contexts, "allows", lambda *_: True, people_without_measurement_are_in_no_count),
     Bug(
         "a window leaves twice",
         table,
         "MUTED",
-        dict.fromkeys(("hours", "offers"), "SELECT ?1 <> ?1 AND ?2 <> ?2"),
+        dict.fromkeys(("hours", "offers"), "SELECT :table <> :table"),
         a_period_leaves_once,
     ),
     Bug(
         "each table spends all of epsilon",
         Terms,
         "share_millionths",
-        ALL_OF_EPSILON,
+        all_of_epsilon,
         one_person_changes_a_table_by_no_more_than_the_scale_assumes,
     ),
     Bug("a restored copy draws again", ReleaseMarks, "append", lambda *_: None, a_period_leaves_once),

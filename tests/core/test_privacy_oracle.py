@@ -14,7 +14,7 @@ import pytest
 from gateway.core import limits
 from gateway.core.privacy.audit import Z_MAX, chi_square_z
 from gateway.core.privacy.laplace import discrete_laplace
-from gateway.core.privacy.tables import TABLES, Terms
+from gateway.core.privacy.tables import Terms
 from gateway.core.records import CONTACTS_MAX, MILLION
 
 SETTINGS, DRAWS = 200, 5_000
@@ -37,18 +37,25 @@ def settings() -> list[Terms]:
     draws = random.Random(11)  # noqa: S311 - repeatable
     lowest, highest = round(limits.EPSILON_DAY_MIN * MILLION), round(limits.EPSILON_DAY_MAX * MILLION)
     low, high = math.log(lowest), math.log(highest)
-    return [Terms(round(math.exp(draws.uniform(low, high))), draws.randint(1, CONTACTS_MAX)) for _ in range(SETTINGS)]
+    return [
+        Terms(round(math.exp(draws.uniform(low, high))), draws.randint(1, CONTACTS_MAX), control=draws.random() < 0.5)
+        for _ in range(SETTINGS)
+    ]
 
 
 def test_the_stated_epsilon_is_at_least_that_of_the_oracle_on_200_settings() -> None:
     for terms in settings():
-        ours = terms.share_millionths / MILLION
-        assert ours * (1 + ROUNDING) >= map_of(terms.scale, terms.contacts_max)
-        assert terms.epsilon_millionths / MILLION * (1 + ROUNDING) >= len(TABLES) * map_of(terms.scale, terms.contacts_max)
+        ours = terms.share_millionths("offers") / MILLION
+        assert ours * (1 + ROUNDING) >= map_of(terms.scale("offers"), terms.contacts_max)
+        spent = sum(map_of(terms.scale(table), terms.change_max(table)) for table in terms.tables)
+        assert terms.epsilon_millionths / MILLION * (1 + ROUNDING) >= spent
 
 
 def test_a_smaller_scale_is_noticed_by_the_oracle() -> None:
-    found = [map_of(terms.scale * Fraction(999, 1_000), terms.contacts_max) > terms.share_millionths / MILLION for terms in settings()]
+    found = [
+        map_of(terms.scale("hours") * Fraction(999, 1_000), terms.contacts_max) > terms.share_millionths("hours") / MILLION
+        for terms in settings()
+    ]
     assert all(found)
 
 

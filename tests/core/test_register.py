@@ -261,4 +261,5 @@ def test_marks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         marks.append([f"phone-{number}"], number)
     again = Marks(path, KEY)
     assert (again.generation, again.newest("phone-30"), again.newest("phone-1")) == (30, 30, 0)
+    assert again.floor == max(number for number in range(1, 31) if not again.newest(f"phone-{number}"))
     assert len(path.read_bytes().split(b"\n")) <= 21

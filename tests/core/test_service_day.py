@@ -13,7 +13,7 @@ from gateway.adapters.store.entropy import SystemEntropy
 from gateway.core.privacy.release import health_record, hour_record, offer_records
 from gateway.core.privacy.tables import DAY_MS, Catalogue, Period, Terms, open_period
 from gateway.core.records import OfferCounts
-from gateway.core.site import local, local_day_ms
+from gateway.core.site import local, local_spans_ms
 from tests.adapters.test_release import Counting, closed
 from tests.kit.testbed import HOUR_MS
 
@@ -29,7 +29,7 @@ CATALOGUE = Catalogue("gw-t", ("cafe",), {"flat-white": ("cafe",)})
 
 
 def opened(now_ms: int, zone: ZoneInfo, before: Period | None = None, terms: Terms | None = None) -> Period:
-    return open_period(now_ms, terms or Terms(), local_day_ms(local(now_ms, zone)), before)
+    return open_period(now_ms, terms or Terms(), local_spans_ms(local(now_ms, zone)), before)
 
 
 @pytest.mark.parametrize("window_s", [600, 675, 3600, 21_600, 86_400])
@@ -88,8 +88,3 @@ def test_a_changed_time_zone_holds_from_the_end_of_the_open_day_on() -> None:
     after = opened(before.day_end_ms, tokyo, before)
     assert (after.day_start_ms, after.day_end_ms) == (before.day_end_ms, before.day_end_ms + 17 * HOUR_MS)
     assert opened(after.day_end_ms, tokyo, after).day_end_ms == after.day_end_ms + DAY_MS
-
-
-def test_a_period_of_an_earlier_version_ends_after_24_hours() -> None:
-    """It was stored without its end, and began at midnight UTC."""
-    assert Period(0, 0, Terms()).day_end_ms == DAY_MS

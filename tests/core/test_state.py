@@ -221,7 +221,7 @@ def test_a_clock_step_moves_every_slice() -> None:
 # --- durability ------------------------------------------------------------------------------------------------
 
 VALUES: dict[str, object] = {
-    "closing": Closing(PERIOD, ends_day=True, catalogue=Catalogue("g", (), {}), name="w"),
+    "closing": Closing(PERIOD, ended=("hours", "offers"), catalogue=Catalogue("g", (), {}), name="w"),
     "opened": PERIOD,
     "cuts": Cuts(*[0] * len(Cuts._fields)),
     "transitions": [Transition("s", "z", "left", T0, T0)],

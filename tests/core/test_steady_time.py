@@ -59,6 +59,15 @@ def test_a_start_in_1970_goes_on_from_the_newest_decision() -> None:
     assert state.steady_ms(NOW + 9 * HOUR) == NOW + HOUR, "eight hours without power count as none"
 
 
+def test_on_the_first_start_of_a_database_a_clock_that_is_set_is_time() -> None:
+    """Contacts of the next day are of the next day; with an older contact the same step counts as none."""
+    first, later = ClockState(NOW), ClockState(NOW, 0, NOW - HOUR)
+    for state in (first, later):
+        state.rebase(DAY)
+        state.note(NOW + DAY, FLOOR)
+    assert (first.steady_ms(NOW + DAY), later.steady_ms(NOW + DAY)) == (NOW + DAY, NOW)
+
+
 def test_a_start_with_a_right_clock_counts_the_time_without_power() -> None:
     assert trusted(NOW + 8 * HOUR, 0, NOW).steady_ms(NOW + 9 * HOUR) == NOW + 9 * HOUR
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway.adapters.certificates import Authority, create
 from gateway.adapters.clock import SystemClock
 from gateway.core.learning.explore import in_holdout
 from gateway.core.types import Message
+from gateway.pki.certificates import Authority, create
 from tests.doctor.bench import Bench, Setup
 from tests.kit.bundles import STRANGER, YEAR_2026_MS, make_bundle, tiny_campaign
 from tests.kit.gateways import TAG, message, store_of, walk_in

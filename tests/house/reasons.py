@@ -1,11 +1,6 @@
-"""The tables of every reason of a decision and of a discard: gateway/README.md holds them and a house test compares.
-
-`python -m tests.house.reasons` prints them.
-"""
+"""The tables of every reason of a decision and of a discard (see `generated`)."""
 
 from __future__ import annotations
-
-import sys
 
 from gateway.core.discards import Discard
 from gateway.core.policy.gates import GATES, OUTCOMES
@@ -21,7 +16,3 @@ def discards() -> str:
     """The table of reasons for which a message or an observation is dropped, in Markdown."""
     lines = [f"| `{row}` | `{row.counter}` | {row.meaning} | {row.check} |" for row in Discard]
     return "\n".join(["| reason | counter | meaning | check |", "|---|---|---|---|", *lines])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{decisions()}\n\n{discards()}\n")

@@ -1,12 +1,8 @@
-"""References in gateway/README.md of the fields of schemas and campaigns: `python -m tests.house.schema_reference` prints them.
-
-With `--write` it writes deploy/campaign.schema.json as well, the JSON Schema of campaign files.
-"""
+"""The references of the fields of schemas and campaigns, and the JSON Schema of campaign files (see `generated`)."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -111,9 +107,3 @@ def _bounds(meta: msgspec.Meta) -> str:
     if meta.pattern is not None and not (meta.description and "such as" in meta.description):
         words.append(f"`{meta.pattern}`".replace("\\A", "").replace("\\Z", "").replace("|", "\\|"))
     return ", ".join(words)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{reference()}\n\n{campaign_reference()}\n")
-    if "--write" in sys.argv:
-        CAMPAIGN_SCHEMA.write_text(campaign_schema(), encoding="utf-8")

@@ -1,11 +1,7 @@
-"""The table of every setting, made from the config's own fields: gateway/README.md holds it and a house test compares.
-
-`python -m tests.house.settings` prints it.
-"""
+"""The table of every setting, made from the config's own fields (see `generated`)."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -13,8 +9,6 @@ from typing import Any, get_args, get_origin
 
 import pydantic
 from pydantic.fields import FieldInfo
-
-from gateway.config import Config
 
 
 def _model_in(annotation: Any) -> type[pydantic.BaseModel] | None:
@@ -55,7 +49,3 @@ def table(model: type[pydantic.BaseModel]) -> str:
     """The table in Markdown."""
     lines = [f"| `{name}` | {default} | {description} |" for name, default, description in rows(model)]
     return "\n".join(["| setting | default | what it is |", "|---|---|---|", *lines])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(table(Config) + "\n")

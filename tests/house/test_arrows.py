@@ -127,6 +127,8 @@ ROOMS: tuple[Room, ...] = (
         ("msgspec", "segno"),
         modules_min=10,
     ),
+    # The authority and the devices that it knows speak HTTP with each other.
+    Room("gateway.pki", 2, ("gateway.core", "gateway.adapters.http_client", "gateway.adapters.http_server"), ("cryptography", "msgspec")),
     # Commands stand on everything of the device; nothing of it imports a command back. They alone speak MQTT by aiomqtt: the
     # running gateway's adapter acknowledges after its commit, which needs paho itself.
     Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt", "segno"), modules_min=10),

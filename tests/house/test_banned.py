@@ -77,6 +77,7 @@ BANS: tuple[Ban, ...] = (
         ("random", "secrets", "os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "numpy.random"),
         "draws arrive as arguments, so that a decision can be replayed and noise comes from one audited place",
         {
+            "gateway/backup/container.py": "salt and nonces of a backup's encryption",
             "gateway/adapters/store/keys.py": "makes the keys of the database and of its hashes",
             "gateway/adapters/store/entropy.py": "the bits of the noise, handed to the core",
             "gateway/adapters/mqtt_options.py": "reconnects after a pause that differs, so that a fleet does not return at once",

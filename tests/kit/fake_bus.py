@@ -158,6 +158,10 @@ class FakeBus:
         if self._thread.is_alive():
             self._thread.join()
 
+    def hear(self, heard_ms: int) -> None:
+        """Have the link report that the broker last sent anything at `heard_ms`."""
+        self._link = msgspec.structs.replace(self._link, heard_ms=heard_ms)
+
     def lose(self, trouble: str) -> None:
         """Lose the connection without DISCONNECT."""
         self._leave(trouble)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from pathlib import Path
 from typing import Any, Self
@@ -42,15 +43,15 @@ def page_config(folder: Path, campaign: Campaign | None = None, port: int = 1883
 
 
 class ServedPage:
-    """A running gateway with a page."""
+    """A running gateway with a page; `tls` trusts its certificate, if it has one."""
 
-    def __init__(self, config: Path) -> None:
-        self.config = config
+    def __init__(self, config: Path, tls: ssl.SSLContext | None = None) -> None:
+        self.config, self.tls = config, tls
         self.app: App = build(settings_of(config))
         self.app.bus = FakeBus(FakeBroker(self.app.clock.now_ms))
         (service,) = (one for one in self.app.services if isinstance(one, PageService))
         self.page = service.page
-        self.address = f"http://127.0.0.1:{service.port}"
+        self.address = f"http://127.0.0.1:{service.port}" if tls is None else f"https://localhost:{service.port}"
         self._visitors: list[Visitor] = []
         self._thread = threading.Thread(target=self.app.run, daemon=True)
 
@@ -66,7 +67,7 @@ class ServedPage:
 
     def visitor(self, language: str = "en") -> Visitor:
         """A person who opens the page for the first time."""
-        visitor = Visitor(self.address, language)
+        visitor = Visitor(self.address, language, self.tls)
         self._visitors.append(visitor)
         return visitor
 
@@ -74,10 +75,10 @@ class ServedPage:
 class Visitor:
     """A browser without JavaScript."""
 
-    def __init__(self, address: str, language: str = "en") -> None:
+    def __init__(self, address: str, language: str = "en", tls: ssl.SSLContext | None = None) -> None:
         self.language = language
         headers = {"Accept-Language": language, "Origin": address}
-        self.browser = httpx.Client(base_url=address, headers=headers, follow_redirects=True, timeout=30)
+        self.browser = httpx.Client(base_url=address, headers=headers, follow_redirects=True, timeout=30, verify=tls or True)
 
     def open(self, path: str = "") -> httpx.Response:
         """Open a page of the visitor's language."""

@@ -187,7 +187,7 @@ def test_the_counts_that_left_are_shown_with_their_error(served: ServedPage) -> 
     store = store_of(served.app)
     period = served.app.state.counts.period
     assert period is not None
-    closing = Closing(period, ends_day=True, catalogue=catalogue(served.app.site), name="t")
+    closing = Closing(period, ended=("hours", "offers"), catalogue=catalogue(served.app.site), name="t")
     served.app.mailbox.call(lambda _: store.counts.save(CountsChanges(closing=closing))).result(20)
     page = text(visitor.open("kept"))
     assert re.search(r"Offers sent, plaza: \d+ ± 22 \(", page), page  # 1.96 x the deviation of scale 8

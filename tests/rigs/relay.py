@@ -42,13 +42,16 @@ class CutError(OSError):
 
 
 class Relay:
-    """Forwards connections to `port` of this machine; `faults` counts what was injected. After `heal` it only forwards."""
+    """Forwards connections to `port` of this machine; `faults` counts what was injected. After `heal` it only forwards.
+
+    After `fall_silent` connections stay open and nothing passes (half-open TCP), until `heal`.
+    """
 
     def __init__(self, port: int, rates: Rates, seed: int, packets: Packets) -> None:
         self._target, self._rates, self._packets = port, rates, packets
         self._draws = random.Random(seed)  # noqa: S311 - faults, not secrets
         self.faults: Counter[str] = Counter()
-        self._stop, self._healed = threading.Event(), threading.Event()
+        self._stop, self._healed, self._silent = threading.Event(), threading.Event(), threading.Event()
         self._listener = socket.create_server((HOST, 0))
         self._listener.settimeout(ACCEPT_S)
         self.port: int = self._listener.getsockname()[1]
@@ -65,7 +68,12 @@ class Relay:
 
     def heal(self) -> None:
         """Inject no more faults."""
+        self._silent.clear()
         self._healed.set()
+
+    def fall_silent(self) -> None:
+        """Swallow all bytes of all connections, and end none."""
+        self._silent.set()
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -102,6 +110,8 @@ class Relay:
 
     def _pass(self, packet: bytes, sink: socket.socket) -> None:
         """Forward a packet, with at most one fault."""
+        if self._silent.is_set():
+            return
         fault = None if self._healed.is_set() else self._drawn()
         if fault == "repeat" and packet[0] & TYPE_AND_QOS != PUBLISH_QOS1:
             fault = None

@@ -271,7 +271,7 @@ def test_check_refuses_a_token_file_by_name(config: Path, content: str, mode: in
 
 def test_check_refuses_plain_text_beyond_loopback(config: Path) -> None:
     for host in ("0.0.0.0", "192.168.0.4", "gateway.example", "::"):  # noqa: S104 - refused
-        with pytest.raises(ConfigError, match="tokens would be sent in plain text"):
+        with pytest.raises(ConfigError, match="its answers would be sent in plain text"):
             settings_of(config, f"http.host={host}")
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
         assert settings_of(config, f"http.host={host}").http is not None

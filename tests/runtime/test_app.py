@@ -104,6 +104,19 @@ def test_an_outage_of_the_broker_ends_no_visit(street: Street) -> None:
     assert street.visits() == (1, 0)
 
 
+def test_a_half_open_connection_ends_no_visit(street: Street) -> None:
+    """The connection still counts as open, but the broker has not answered since."""
+    heard_ms = street.clock.now_ms()
+    assert isinstance(street.app.bus, FakeBus)
+    street.app.bus.hear(heard_ms)
+    street.pass_time(10 * SILENCE_S)
+    assert (street.visits(), street.app._next_due_ms(street.clock.now_ms()) > heard_ms + SILENCE_S * 1_000) == ((1, 0), True)
+    street.app.bus.hear(street.clock.now_ms())
+    street.pass_time(1)
+    assert street.visits() == (1, 1)
+    assert street.stored("left_ms", "visits") == heard_ms
+
+
 def test_a_person_who_left_in_an_outage_left_when_last_heard(street: Street) -> None:
     heard_ms = street.clock.now_ms()
     street.broker.stop()
@@ -113,6 +126,28 @@ def test_a_person_who_left_in_an_outage_left_when_last_heard(street: Street) -> 
     street.pass_time(SILENCE_S + 2)
     assert street.visits() == (1, 1)
     assert street.stored("left_ms", "visits") == heard_ms
+
+
+def test_a_disk_whose_syncs_take_two_seconds_delays_and_loses_nothing(street: Street) -> None:
+    """Over a minute of commits; what arrives meanwhile waits. A withdrawal is served by the turn after the commit that it met."""
+    store, meanwhile = street.app.store, [sighting(100 + number) for number in range(40)]
+    assert isinstance(store, Store)
+
+    def sync() -> bool:
+        street.clock.advance(2_000)
+        street.app.mailbox.deliver([street.now(meanwhile.pop())] if meanwhile else [])
+        return False
+
+    store._db.set_commit_hook(sync)
+    for number in range(40):
+        street.receive(message("till-cafe", "purchase", number, amount_minor=450, kind="coffee_house"))
+    street.app.turn(0.0)
+    assert (street.visits(), street.app.counters.counts["facts"]) == ((1, 0), 41)
+    meanwhile.append(message("phone-0001", "consent", 200, purposes=[], version=1))
+    street.receive(message("till-cafe", "purchase", 41, amount_minor=450, kind="coffee_house"))
+    assert store.people.owners()
+    street.app.turn(0.0)
+    assert not store.people.owners()
 
 
 def test_a_lost_session_is_reported_with_the_time_from_which_messages_may_be_missing(

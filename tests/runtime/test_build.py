@@ -172,6 +172,26 @@ def test_a_token_that_no_header_can_carry_is_told(config: Path, tmp_path: Path, 
         build(settings_of(config))
 
 
+def test_a_filter_that_another_one_covers_is_not_subscribed(config: Path) -> None:
+    """The broker delivers a message once for each filter that matches, and a passage at a door would count twice."""
+    more = """
+[[sources]]
+topic = "espresense/devices/+/plaza"
+decoder = "espresense"
+
+[[sources]]
+topic = "wayside/v1/street/up/till-cafe/+"
+decoder = "wayside_v1"
+"""
+    plain = mqtt_options(settings_of(config))
+    config.write_text(config.read_text().replace("[[sources]]", f"{more}\n[[sources]]", 1))
+    several = mqtt_options(settings_of(config))
+    assert (set(several.subscriptions), set(several.unqueued)) == (set(plain.subscriptions), set(plain.unqueued))
+    config.write_text(config.read_text().replace("wayside/v1/street/up/+/+", "wayside/#"))
+    widest = mqtt_options(settings_of(config))
+    assert (widest.subscriptions, widest.unqueued) == (("wayside/#",), ("espresense/#",)), "facts among sightings wait at the broker"
+
+
 def test_filters_that_left_the_config_are_unsubscribed(config: Path) -> None:
     first = build(settings_of(config))
     first.store.close()

@@ -202,7 +202,7 @@ def exits(flow: Flow) -> Iterator[tuple[str, bytes]]:
     yield "why", wayside("why", "--config", flow.config, "--json").out.encode()
     out = flow.config.parent / "out"
     assert wayside("history", "export", "--config", flow.config, "--out", out, "--format", "csv").code == 0
-    for file in (*out.iterdir(), *flow.config.parent.glob("wayside.db*")):
+    for file in (*out.iterdir(), *flow.config.parent.glob("gw-t.db*")):
         yield f"file {file.name}", file.read_bytes()
 
 
@@ -211,7 +211,7 @@ def test_no_canary_comes_out(flow: Flow) -> None:
     for name, data in exits(flow):
         names.append(name)
         assert leaks(data) == [], name
-    assert {"publication", "log", "cloud", "why", "dead letters"} <= set(names)
+    assert {"publication", "log", "cloud", "why", "dead letters", "file gw-t.db"} <= set(names)
 
 
 @pytest.mark.parametrize("value", CANARIES.values())

@@ -14,16 +14,18 @@ from dashboard.studio.publisher import Publisher
 from tests.web.browser import Browser, chromium
 from tests.web.conftest import WORLD
 from tests.web.people import csrf
-from tests.web.seed import batch, bearer, hours, packed, street_batches
+from tests.web.seed import VARIANCE, batch, bearer, hours, offers, packed, street_batches
 from tests.web.server import LiveServer
 
-PAGES = (
+PAGES: tuple[str, ...] = (
     "/",
     "/gateways/gw-a",
     "/offers/two-for-one-on-everything-that-the-market-has-left-today",
     "/gateways/nope",
     "/results",
     "/results?by=zone",
+    "/results?by=both",
+    "/results?by=hour",
     "/campaign",
     "/campaign/edit",
     "/campaign/versions/2",
@@ -33,6 +35,9 @@ PAGES = (
     "/audit",
     "/quarantine",
 )
+GOOD = {"held_out": 900, "held_out_came": 100, "ignored": 6_000, "dismissed": 150, "came": 1_000, "accepted": 100, "redeemed": 2_000}
+if chosen := os.environ.get("WAYSIDE_PAGES"):  # some pages only, for a look at them
+    PAGES = tuple(chosen.split())
 SCREENS = [(width, height, scheme) for width, height in ((390, 844), (768, 1024), (1280, 900)) for scheme in ("light", "dark")]
 PICTURES = os.environ.get("WAYSIDE_PICTURES")  # a folder: the pages as pictures, to look at
 
@@ -95,6 +100,8 @@ def server(settings: Settings, browser: Browser, publisher: Publisher) -> Iterat
             assert desk.post("/campaign/stop", data={"csrf": token, "offer": "first-pint"}).status_code == 303
         for body in street_batches():
             assert send(server.address, body) == 200
+        good = offers("fw", dict.fromkeys(("plaza", "cafe"), GOOD), offer="flat-white", variance=VARIANCE)
+        assert send(server.address, batch("fw", [good])) == 200
         assert send(server.address, batch("odd", [hours("odd", {"harbour": 4}, window=5)])) == 200
         yield server
         browser.open("about:blank")  # ends its streams

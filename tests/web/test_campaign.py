@@ -29,7 +29,7 @@ from gateway.core.desired import Desired, Reported, SignedDesired, without_stopp
 from tests.web.conftest import KEY, WORLD
 from tests.web.markup import Markup
 from tests.web.people import COOKIE, csrf, sign_in
-from tests.web.seed import START_MS, TOKENS, batch, bearer, hours, offers, packed
+from tests.web.seed import START_MS, TOKENS
 
 TEXT = (WORLD / "campaign.toml").read_text("utf-8")
 NO = {"may_offend": "no", "may_harm": "no", "uses_misfortune": "no"}
@@ -256,30 +256,6 @@ def test_a_text_is_checked_against_the_zones_of_the_fleet(publisher: Publisher) 
     assert fields.read("= broken") is None
     assert found.campaign is not None
     assert differences(found.campaign, found.campaign, "EUR", ZoneInfo("UTC")) == []
-
-
-def test_results_have_titles_money_and_tables(desk: Desk) -> None:
-    variance = 8.0
-    counts = {"held_out": 900, "held_out_came": 100, "ignored": 6_000, "came": 1_000, "redeemed": 2_000}
-    record = offers("o1", {"plaza": counts}, offer="flat-white", day=-1, variance=variance)
-    few = offers("o2", {"plaza": {"held_out": 9, "ignored": 60}}, offer="first-pint", day=-1, variance=variance)
-    assert (
-        desk.client.post("/v1/batches", content=packed(batch("b1", [hours("r1", window=-40), record, few])), headers=bearer()).status_code
-        == 200
-    )
-    page = Markup(desk.client.get("/results").text)
-    assert page.faults == []
-    assert "A flat white, one euro off" in page.text
-    assert "3,840.00 EUR" in page.text  # 2,000 x 1.92
-    assert "+23.3 ±" in page.text
-    assert "not enough yet: about" in page.text
-    (row, other) = desk.client.get("/results.json").json()
-    assert (row["name"], row["lift"], other["lift"]) == ("flat-white", pytest.approx(3_000 / 9_000 - 0.1, abs=1e-4), None)
-    assert row["extra_visits"] == pytest.approx(row["lift"] * 9_000, rel=1e-3)
-    lines = desk.client.get("/results.csv?by=zone").text.splitlines()
-    assert lines[0].startswith("name,title,days,sent,sent_plus_minus,")
-    assert lines[1].startswith("plaza,plaza,1,9060.0,")
-    assert desk.client.get("/results?by=person").status_code == 422
 
 
 def test_what_a_gateway_loads_has_no_stopped_offer(publisher: Publisher) -> None:

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dashboard.estimates import Estimate, Share, share
 from dashboard.figures import HELD_OUT, SENT
-from dashboard.results import lift_of, more_days
-from gateway.core.records import OUTCOMES
+from dashboard.results.effect import Cells, lift_of, more_days
+from gateway.core.records import OUTCOMES, OutcomeCell
 
 FLEETS = 200
 SEED = 20_261_129
 SCALE = 8.0  # contacts_max 4 and an epsilon of 0.5 for the table
 VARIANCE = 127.83
-CAME = ("came", "accepted_came", "redeemed")
+CAME: tuple[OutcomeCell, ...] = ("came", "accepted_came", "redeemed")
 
 
 class Coverage(NamedTuple):
@@ -32,8 +32,17 @@ class Coverage(NamedTuple):
     covered_without_noise: int
 
 
-def fleet(random: np.random.Generator) -> tuple[dict[str, Estimate], float]:
-    """Noised sums of one offer by outcome over a fleet, and the true lift: gateways, zones, days and shares are drawn."""
+class Fleet(NamedTuple):
+    """Noised sums of one offer by outcome over a fleet, the sums without noise, the true lift, and the share that comes anyway."""
+
+    cells: Cells
+    true: Mapping[OutcomeCell, int]
+    lift: float
+    base: float
+
+
+def fleet(random: np.random.Generator) -> Fleet:
+    """One fleet: its gateways, zones, days and shares are drawn."""
     gateways, zones, days = int(random.integers(2, 40)), int(random.integers(1, 8)), int(random.integers(7, 60))
     cells = gateways * zones * days
     held_out, lift, base = random.uniform(0.03, 0.2), random.uniform(-0.02, 0.15), random.uniform(0.02, 0.3)
@@ -46,7 +55,8 @@ def fleet(random: np.random.Generator) -> tuple[dict[str, Estimate], float]:
     true |= {"held_out": kept - kept_came, "held_out_came": kept_came}
     quotient = np.exp(-1 / SCALE)
     noise = {name: (random.geometric(1 - quotient, cells) - random.geometric(1 - quotient, cells)).sum() for name in OUTCOMES}
-    return {name: Estimate(float(true[name] + noise[name]), cells * VARIANCE) for name in OUTCOMES}, lift
+    noised = {name: Estimate(float(true[name] + noise[name]), cells * VARIANCE) for name in OUTCOMES}
+    return Fleet(noised, {name: int(true[name]) for name in OUTCOMES}, lift, base)
 
 
 def coverage(fleets: int = FLEETS, seed: int = SEED) -> Coverage:
@@ -54,7 +64,7 @@ def coverage(fleets: int = FLEETS, seed: int = SEED) -> Coverage:
     random = np.random.default_rng(seed)
     shown = covered = bare = 0
     while shown < fleets:
-        cells, truth = fleet(random)
+        cells, _, truth, _ = fleet(random)
         lift = lift_of(cells)[2]
         if lift is None or more_days(cells, lift, 1) != 0:
             continue
@@ -64,10 +74,10 @@ def coverage(fleets: int = FLEETS, seed: int = SEED) -> Coverage:
     return Coverage(shown, covered, bare)
 
 
-def _bare_margin(cells: dict[str, Estimate]) -> float:
+def _bare_margin(cells: Cells) -> float:
     """Half of the interval if the counts had no noise."""
     parts = []
-    pairs: tuple[tuple[Sequence[str], Sequence[str]], ...] = ((CAME, SENT), (("held_out_came",), HELD_OUT))
+    pairs: tuple[tuple[Sequence[OutcomeCell], Sequence[OutcomeCell]], ...] = ((CAME, SENT), (("held_out_came",), HELD_OUT))
     for part, whole in pairs:
         found = share(*(Estimate(sum(cells[name].value for name in names), 0.0) for names in (part, whole)))
         assert isinstance(found, Share)
@@ -82,7 +92,7 @@ def test_the_interval_of_the_lift_covers_the_truth_and_needs_the_noise_in_it() -
     assert found.covered_without_noise < 0.9 * FLEETS
 
 
-def cells_of(value: float, variance: float) -> dict[str, Estimate]:
+def cells_of(value: float, variance: float) -> Cells:
     return {name: Estimate(value, variance) for name in OUTCOMES}
 
 

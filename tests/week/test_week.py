@@ -34,7 +34,7 @@ def _must_not_be_vacuous(result: Result) -> None:
     assert len(never) <= len(result.faults) // NEVER_SHARE, f"it never came to {never}"
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [3, pytest.param(1, marks=pytest.mark.soak)])
 def test_everything_goes_wrong_and_no_promise_is_broken(seed: int) -> None:
     _must_not_be_vacuous(play(Plan(seed, days=1.0, people=60, faults=ALL, haste=1.5, adversaries=drawn(seed))))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from gateway.adapters.store import database, keys, rekey
+from gateway.adapters.store import database, in_use, keys, rekey
 from gateway.adapters.store.budgets import BudgetsTable
 from gateway.adapters.store.clock import ClockTable
 from gateway.adapters.store.counts import CountsTable
@@ -98,8 +98,11 @@ class Store:
         self._lock = database.lock(path, StoreError) if exclusive else None
         try:
             key = self._settled(key)
+            self._begin_marks()
             self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
+            has_log = in_use.has_log(path)
             self._db = self._opened(key)
+            self._check_copy(has_log=has_log)
             hasher = Hasher(self._hash_key())
         except StoreError:
             self._unlock()
@@ -150,6 +153,17 @@ class Store:
         self._carry_out_marks(path)
         self.release_marks = ReleaseMarks(marks_path(path))
         self._note_lost_releases(path)
+        self._mark_in_use()
+
+    def _begin_marks(self) -> None:
+        """Make the files of marks with a new database: from then on a missing one is a lost one. Raises StoreError."""
+        if self._lock is None or self._path.exists():
+            return
+        try:
+            self._path.with_name(f"{self._path.name}.withdrawn").touch(0o600)
+            marks_path(self._path).touch(0o600)
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be made ({error.strerror}); check that its folder is writable") from None
 
     def _settled(self, key: bytes) -> bytes:
         """The key, after a replacement that was interrupted has ended. Raises StoreError."""
@@ -172,6 +186,15 @@ class Store:
                 raise StoreDamagedError(f"{self._path} is a copy from before an erasure, and its key was destroyed with it") from None
             raise
 
+    def _check_copy(self, *, has_log: bool) -> None:
+        """Raise StoreDamagedError for a copy of a running gateway's database without its log: commits are missing in it."""
+        if in_use.is_set(self._db) and not has_log:
+            self._db.close(force=True)
+            raise StoreDamagedError(
+                f"{self._path} is a copy that was made while its gateway ran, without the file {self._path.name}-wal, and lacks commits: "
+                "put that file beside it, or restore a backup of `wayside backup`"
+            )
+
     def _hash_key(self) -> bytes:
         """The key of the hashes: from its file, which is made with a new database. Raises StoreError if it was lost."""
         file = keys.hash_key_file(self._path, self._key_file)
@@ -188,6 +211,12 @@ class Store:
         with self._db:
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('hashed', 1)")
         return key
+
+    def _mark_in_use(self) -> None:
+        """Mark the file of the one gateway that writes; on a full disk a copy of it is not recognised."""
+        if self._lock is not None:
+            with suppress(apsw.Error):
+                in_use.mark(self._db)
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -218,6 +247,8 @@ class Store:
         try:
             with suppress(StoreFullError, StoreDamagedError):  # the next start goes on with it
                 self.replace_key()
+            with suppress(apsw.Error):
+                in_use.clear(self._db)
             self._db.close()
         except (apsw.CorruptError, apsw.NotADBError):  # a new connection shows it as well
             self._db.close(force=True)
@@ -358,10 +389,13 @@ class Store:
             return True
         before = rekey.salt(self._path)
         try:
+            in_use.clear(self._db)  # the log is removed meanwhile
             key = rekey.copied(self._db, self._path, self._key_file)
         except apsw.BusyError:
+            self._mark_in_use()
             return False
         except (apsw.Error, OSError) as error:
+            self._mark_in_use()
             raise StoreFullError(f"the key of {self._path} cannot be replaced after an erasure ({error}): free some space") from None
         finally:
             self._db.set_busy_timeout(database.WRITER_BUSY_MS)
@@ -372,7 +406,16 @@ class Store:
         self._reconnect(database.open_database(self._path, key, StoreError))
         with self._transaction():
             self._db.execute("DELETE FROM meta WHERE name = 'erased'")
+        self._mark_in_use()
         return True
+
+    def forget_everyone(self) -> None:
+        """Erase all people as a withdrawal does, and end the open period of the counts. Raises StoreFullError."""
+        with self._transaction():
+            for subject in self.people.subjects():
+                self._apply_consent(subject, None)
+            self.counts.forget_period()
+        self._db.execute("VACUUM")  # the file becomes as small as its rows
 
     def _reconnect(self, opened: apsw.Connection) -> None:
         self._db = opened
@@ -384,8 +427,14 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('erased', 1)")
 
     def _carry_out_marks(self, path: Path) -> None:
-        """Carry out the withdrawals since this copy of the file was made. Raises StoreError if the marks are older than the file."""
+        """Carry out the withdrawals since this copy of the file was made.
+
+        Raises StoreError if the marks are older than the file, and StoreDamagedError if marks of that time are gone.
+        """
         known = self.people.generation()
+        if known < self.marks.floor and self.people.owners():
+            self.close()
+            raise StoreDamagedError(f"{path} is a copy from before an erasure, whose mark went with the key of that time")
         if known > self.marks.generation:
             self.close()
             raise StoreError(

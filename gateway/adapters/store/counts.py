@@ -1,4 +1,4 @@
-"""Store of the counts slice: contacts of the open service day, releases with the ledger of epsilon, and the outbox of records.
+"""Store of the counts slice: contacts whose table has not left, releases with the ledger of epsilon, and the outbox of records.
 
 A release is one transaction: it reads the frozen counts, draws the noise, debits the ledger and writes the outbox.
 """
@@ -14,8 +14,8 @@ from gateway.adapters.store.released import Released
 from gateway.adapters.store.table import Table
 from gateway.core import limits
 from gateway.core.privacy.contribution import first
-from gateway.core.privacy.release import health_record, hour_record, offer_records
-from gateway.core.privacy.tables import TABLES, Period
+from gateway.core.privacy.release import control_record, health_record, hour_record, offer_records
+from gateway.core.privacy.tables import Period
 from gateway.core.records import Batch, HourCounts, OfferCounts, Record
 from gateway.core.state import CountsState
 
@@ -30,17 +30,22 @@ if TYPE_CHECKING:
     from gateway.core.state.counts import Closing, CountsChanges
 
 ADD_CONTACT = "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?)"
-MUTED = {
-    "hours": "SELECT EXISTS (SELECT 1 FROM releases WHERE name = 'hours' AND (start_ms = ?1 OR day_start_ms = ?2 AND lost) "
-    "OR name = 'offers' AND start_ms = ?2)",
-    "offers": "SELECT EXISTS (SELECT 1 FROM releases WHERE name = 'offers' AND start_ms = ?2 AND ?1 = ?1)",
+_OVERLAPS = "SELECT EXISTS (SELECT 1 FROM releases WHERE name = :table AND start_ms < :end_ms AND :start_ms < end_ms)"
+MUTED: dict[TableName, str] = {
+    "hours": "SELECT EXISTS (SELECT 1 FROM releases WHERE name = 'hours' AND (start_ms = :start_ms OR day_start_ms = :day_ms AND lost)) "
+    "OR EXISTS (SELECT 1 FROM ledger WHERE day_start_ms = :day_ms AND closed)",
+    "offers": _OVERLAPS,
+    "control": _OVERLAPS,
 }
-"""By table: whether the window ?1 or the day ?2 was released before, or its contacts are lost."""
-DEBIT = {
-    "hours": "INSERT INTO ledger (day_start_ms, budget, hours) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET hours = max(hours, ?3)",
-    "offers": "INSERT INTO ledger (day_start_ms, budget, offers) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET offers = offers + ?3",
+"""By table: whether its window or a part of its days was released before, or its contacts are lost."""
+OPEN_DAY = "INSERT INTO ledger (day_start_ms, budget) VALUES (:day_ms, :budget) ON CONFLICT DO NOTHING"
+DEBIT: dict[TableName, str] = {
+    "hours": "UPDATE ledger SET hours = max(hours, :share) WHERE day_start_ms = :day_ms",
+    "offers": "UPDATE ledger SET offers = offers + :share WHERE day_start_ms >= :start_ms AND day_start_ms < :end_ms",
+    "control": "UPDATE ledger SET control = control + :share WHERE day_start_ms >= :start_ms AND day_start_ms < :end_ms",
 }
 """By table: spend its share of a day. All windows of `hours` are one release, because the bound of contacts holds for the whole day."""
+ADD_RELEASE = "INSERT INTO releases (name, start_ms, end_ms, day_start_ms, lost) VALUES (:table, :start_ms, :end_ms, :day_ms, :lost)"
 
 CUT = (
     "UPDATE outbox SET batch = ?1 WHERE position IN (SELECT position FROM (SELECT position, row_number() OVER before AS rank, "
@@ -87,6 +92,11 @@ class CountsTable(Table):
         """Remove the person's contacts from the counts; the used numbers of the day stay used."""
         self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE subject = ?", (subject,))
 
+    def forget_period(self) -> None:
+        """End the open period without a release: its contacts are deleted, and the next period begins anew."""
+        self._db.execute("DELETE FROM contacts")
+        self._db.execute("DELETE FROM meta WHERE name = 'period'")
+
     def committed(self, _: CountsChanges) -> None:
         """Add to the totals since the start."""
         self.made += self._made
@@ -96,11 +106,14 @@ class CountsTable(Table):
 
     def due(self, closing: Closing) -> list[Released]:
         """The tables that are released when a period closes; none that was released before."""
-        period = closing.period
-        day_ms, epsilon = period.day_start_ms, period.terms.epsilon_millionths
-        hours = [Released("hours", period.window_start_ms, day_ms, epsilon)]
-        offers = [Released("offers", day_ms, day_ms, epsilon)] if closing.ends_day else []
-        return [one for one in (*hours, *offers) if not self._is_muted(one.table, period)]
+        period, terms = closing.period, closing.period.terms
+        spans = {"hours": (period.window_start_ms, period.window_end_ms)}
+        spans |= {table: period.span(table) for table in closing.ended if table != "hours"}
+        return [
+            Released(table, *spans[table], period.day_start_ms, terms.epsilon_millionths, terms.share_millionths(table))
+            for table in terms.tables
+            if table in spans and not self._is_muted(table, period)
+        ]
 
     def newest_release(self) -> tuple[str, int] | None:
         """Table and start of the newest release of this database, or None."""
@@ -112,31 +125,50 @@ class CountsTable(Table):
         The contacts of those days and tables do not count any more: some of them have left, and it is unknown which.
         """
         known = set(self.rows("SELECT name, start_ms FROM releases"))
-        lost = [mark for mark in marks if mark[:2] not in known]
-        for table, start_ms, day_ms, epsilon in lost:
-            self._db.execute("INSERT INTO releases (name, start_ms, day_start_ms, lost) VALUES (?, ?, ?, 1)", (table, start_ms, day_ms))
-            self._db.execute(DEBIT[table], (day_ms, epsilon, epsilon // len(TABLES)))
+        for mark in marks:
+            if mark[:2] not in known:
+                self._spend(mark, is_lost=True)
         period = self._period()
         if period is not None:
-            for table in TABLES:
+            for table in period.terms.tables:
                 if self._is_muted(table, period):
                     self._db.execute("DELETE FROM contacts WHERE name = ?", (table,))
+
+    def _spend(self, mark: Released, *, is_lost: bool = False) -> None:
+        """Note a release, and debit the ledger."""
+        values = {
+            "table": mark.table,
+            "start_ms": mark.start_ms,
+            "end_ms": mark.end_ms,
+            "day_ms": mark.day_start_ms,
+            "budget": mark.budget_millionths,
+            "share": mark.share_millionths,
+            "lost": int(is_lost),
+        }
+        for sql in (ADD_RELEASE, OPEN_DAY, DEBIT[mark.table]):
+            self._db.execute(sql, values)
 
     def _period(self) -> Period | None:
         body = self.one("SELECT value FROM meta WHERE name = 'period'")
         return None if body is None else _PERIOD.decode(body)
 
     def _is_muted(self, table: TableName, period: Period) -> bool:
-        return bool(self.one(MUTED[table], (period.window_start_ms, period.day_start_ms)))
+        start_ms, end_ms = (period.window_start_ms, period.window_end_ms) if table == "hours" else period.span(table)
+        values = {"table": table, "start_ms": start_ms, "end_ms": end_ms, "day_ms": period.day_start_ms}
+        return bool(self.one(MUTED[table], values))
 
     def _count(self, contacts: Sequence[Contact]) -> None:
         """Store the contacts that count in the open period."""
         period = self._period()
-        open_tables = [] if period is None else [table for table in TABLES if not self._is_muted(table, period)]
-        counting = [contact for contact in contacts if contact.table in open_tables]
-        if period is not None and counting:
-            keys = [(one.table, self._hasher.text(f"{period.day_start_ms}\0{one.device}")) for one in counting]
-            numbers = first(keys, {key: self._used(*key) for key in set(keys)}, period.terms.contacts_max)
+        self._dropped += len(contacts)
+        if period is None:
+            return
+        for table in period.terms.tables:
+            counting = [contact for contact in contacts if contact.table == table]
+            if not counting or self._is_muted(table, period):
+                continue
+            keys = [(table, self._hasher.text(f"{period.day_start_ms}\0{one.device}")) for one in counting]
+            numbers = first(keys, {key: self._used(*key) for key in set(keys)}, period.terms.contacts_of(table))
             rows = [
                 (*key, number, one.subject, one.zone, one.offer, one.outcome)
                 for key, number, one in zip(keys, numbers, counting, strict=True)
@@ -144,7 +176,6 @@ class CountsTable(Table):
             ]
             self._db.executemany(ADD_CONTACT, rows)
             self._dropped -= len(rows)
-        self._dropped += len(contacts)
 
     def _used(self, table: str, contributor: bytes) -> int:
         return int(self.one("SELECT coalesce(max(number), 0) FROM contacts WHERE name = ? AND contributor = ?", (table, contributor)))
@@ -153,13 +184,14 @@ class CountsTable(Table):
         """Write the records of a period that is over into the outbox, and debit the ledger."""
         period, name = closing.period, closing.name
         records: list[Record] = [health_record(closing.catalogue, period, self.waiting, name)]
-        for table, start_ms, day_ms, epsilon in self.due(closing):
-            if table == "hours":
+        for mark in self.due(closing):
+            if mark.table == "hours":
                 records.append(hour_record(closing.catalogue, period, self._sent(), self._entropy, name))
-            else:
+            elif mark.table == "offers":
                 records += offer_records(closing.catalogue, period, self._closed(), self._entropy, name)
-            self._db.execute("INSERT INTO releases (name, start_ms, day_start_ms) VALUES (?, ?, ?)", (table, start_ms, day_ms))
-            self._db.execute(DEBIT[table], (day_ms, epsilon, period.terms.share_millionths))
+            else:
+                records.append(control_record(closing.catalogue, period, self._distances(), self._entropy, name))
+            self._spend(mark)
         self._clear(closing)
         self._put_out(records)
         self._show(records)
@@ -173,14 +205,20 @@ class CountsTable(Table):
         )
         return {(zone, offer, outcome): number for zone, offer, outcome, number in rows}
 
+    def _distances(self) -> list[int]:
+        return [int(distance) for (distance,) in self.rows("SELECT outcome FROM contacts WHERE name = 'control' AND zone IS NOT NULL")]
+
     def _clear(self, closing: Closing) -> None:
-        """Remove the released contacts; after a day the used shares as well, and of old releases all but the newest RELEASED_MARKS_MAX."""
-        if not closing.ends_day:
-            self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE name = 'hours'")
-            return
-        self._db.execute("DELETE FROM contacts")
-        self._db.execute("DELETE FROM releases WHERE number <= (SELECT max(number) FROM releases) - ?", (limits.RELEASED_MARKS_MAX,))
-        self._db.execute("DELETE FROM ledger WHERE day_start_ms NOT IN (SELECT day_start_ms FROM releases)")
+        """Remove the released contacts, and the used shares of tables whose days are over; of releases RELEASED_MARKS_MAX stay."""
+        self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE name = 'hours'")
+        for table in closing.ended:
+            self._db.execute("DELETE FROM contacts WHERE name = ?", (table,))
+        if "hours" in closing.ended:
+            period = closing.period
+            self._db.execute(OPEN_DAY, {"day_ms": period.day_start_ms, "budget": period.terms.epsilon_millionths})
+            self._db.execute("UPDATE ledger SET closed = 1 WHERE day_start_ms = ?", (period.day_start_ms,))
+            self._db.execute("DELETE FROM releases WHERE number <= (SELECT max(number) FROM releases) - ?", (limits.RELEASED_MARKS_MAX,))
+            self._db.execute("DELETE FROM ledger WHERE day_start_ms < (SELECT min(day_start_ms) FROM releases)")
 
     def _put_out(self, records: Sequence[Record]) -> None:
         for record in records:

@@ -111,18 +111,28 @@ def open_reader(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connec
 
     In WAL mode a reader sees the last commit and does not block the writer. Raises `failure` with cause and way out.
     """
+    database, version = open_any(path, key, failure)
+    if version != newest():
+        database.close()
+        raise failure(f"{path} has schema {version}, this program reads {newest()}: use the version that the gateway runs")
+    return database
+
+
+def open_any(path: Path, key: bytes, failure: type[Exception]) -> tuple[apsw.Connection, int]:
+    """Open a database of any schema read-only, with the number of its schema. Raises `failure` as `open_reader`."""
     try:
         database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         database.set_busy_timeout(BUSY_MS)
         database.pragma("cipher", "chacha20")
         database.pragma("hexkey", key.hex())
-        version, newest = int(database.pragma("user_version")), _scripts()[-1][0]
+        return database, int(database.pragma("user_version"))
     except tuple(WAYS_OUT) as error:
         raise failure(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
-    if version != newest:
-        database.close()
-        raise failure(f"{path} has schema {version}, this program reads {newest}: use the version that the gateway runs")
-    return database
+
+
+def newest() -> int:
+    """The number of the newest schema file of this program."""
+    return _scripts()[-1][0]
 
 
 def _scripts() -> list[tuple[int, str]]:

@@ -2,7 +2,8 @@
 
 Each line is a number and a keyed hash of the device (BLAKE2b, keyed with the database key, which lies in another file). Numbers rise by one
 with each withdrawal. The file is appended to, and every append is on the disk before the withdrawal is committed. When the database key is
-replaced, older copies cannot be read any more: the hashes go, and the salt of the replaced file is noted instead.
+replaced, older copies cannot be read any more: the hashes go, and the salt of the replaced file is noted instead. The line of `NOBODY`
+holds the number up to which hashes are gone: a copy with fewer withdrawals cannot be brought up to date, even if its key was restored too.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 HASH_BYTES = 16
 REPLACED = "replaced"
-NOBODY = "0" * 2 * HASH_BYTES  # the mark of a line that only carries the number on
+NOBODY = "0" * 2 * HASH_BYTES  # the mark of the line with `floor`
 
 
 class Marks:
-    """`generation` is the number of the newest mark, `replaced` the salts of the newest replaced files."""
+    """`generation` is the number of the newest mark, `floor` the newest one without a hash, `replaced` the salts of replaced files."""
 
     def __init__(self, path: Path, key: bytes) -> None:
         """Read the file; a last line that a power cut left incomplete is ignored, and its withdrawal was not acknowledged."""
@@ -42,6 +43,11 @@ class Marks:
                 self.generation = max(int(number), self.generation)
         if len(lines) > limits.WITHDRAWN_MARKS_MAX:
             self._compact()
+
+    @property
+    def floor(self) -> int:
+        """The number up to which hashes are gone; 0 if none is."""
+        return self._numbers.get(NOBODY, 0)
 
     def newest(self, device: str) -> int:
         """The number of the device's newest withdrawal; 0 without one."""
@@ -76,7 +82,11 @@ class Marks:
 
     def _compact(self) -> None:
         """Keep the newest mark of each device, and of these the newest half of the maximum."""
-        self._numbers = dict(sorted(self._numbers.items(), key=lambda one: one[1])[-limits.WITHDRAWN_MARKS_MAX // 2 :])
+        marks = sorted(self._numbers.items(), key=lambda one: one[1])
+        gone = marks[: -limits.WITHDRAWN_MARKS_MAX // 2]
+        self._numbers = dict(marks[len(gone) :])
+        if gone:
+            self._numbers[NOBODY] = max(self.floor, gone[-1][1])
         self._rewrite()
 
     def _rewrite(self) -> None:

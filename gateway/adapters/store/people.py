@@ -56,6 +56,10 @@ class PeopleTable(Table):
         """All devices and tags, each with its subject."""
         return [(mover, subject) for mover, subject in self.rows("SELECT mover, subject FROM identities")]
 
+    def subjects(self) -> list[str]:
+        """Everyone with a context or a device."""
+        return [subject for (subject,) in self.rows("SELECT subject FROM contexts UNION SELECT subject FROM identities")]
+
     def state(self, cipher: Cipher | None, generation: int = 0) -> PeopleState:
         """Identities and keys as of the last commit."""
         return PeopleState(dict(self.owners()), dict(self.rows("SELECT key, subject FROM keys")), cipher, generation)

@@ -1,6 +1,7 @@
 """Marks of releases, in a separate file beside the database: an older copy of the database releases no period again.
 
-Each line is a table, the start of the period, the start of its service day, and the epsilon of that day in millionths.
+Each line is a table, start and end of the period, the start of its service day, and the epsilon of that day and of the table in
+millionths.
 The file is only appended to, and every append is on the disk before the release is committed.
 """
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-PARTS = 4
+PARTS = 6
 
 
 class Released(NamedTuple):
@@ -25,8 +26,10 @@ class Released(NamedTuple):
 
     table: TableName
     start_ms: int
+    end_ms: int
     day_start_ms: int
-    epsilon_millionths: int
+    budget_millionths: int
+    share_millionths: int
 
 
 class ReleaseMarks:
@@ -44,7 +47,7 @@ class ReleaseMarks:
         new = [mark for mark in marks if mark not in self.marks]
         if not new:
             return
-        text = "".join(_line(mark) for mark in new)
+        text = "".join(line(mark) for mark in new)
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -61,7 +64,7 @@ class ReleaseMarks:
         """Keep the newest RELEASED_MARKS_MAX marks."""
         self.marks = dict.fromkeys(list(self.marks)[-limits.RELEASED_MARKS_MAX :])
         draft = self._path.with_name(f"{self._path.name}.new")
-        draft.write_text("".join(_line(mark) for mark in self.marks))
+        draft.write_text("".join(line(mark) for mark in self.marks))
         draft.chmod(0o600)
         draft.replace(self._path)
 
@@ -77,7 +80,8 @@ def read_marks(path: Path) -> dict[Released, None]:
     return dict.fromkeys(mark for line in lines if (mark := _parsed(line)) is not None)
 
 
-def _line(mark: Released) -> str:
+def line(mark: Released) -> str:
+    """The line of a mark in the file."""
     return f"{' '.join(map(str, mark))} .\n"
 
 

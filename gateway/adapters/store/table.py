@@ -41,18 +41,18 @@ class Table:
     def rolled_back(self) -> None:
         """The transaction failed."""
 
-    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    def rows(self, sql: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
         """All rows of a query, read at once. Raises StoreDamagedError."""
         try:
             return iter(self._db.execute(sql, values).fetchall())
         except (apsw.CorruptError, apsw.NotADBError):
             raise StoreDamagedError(f"{self._db.filename} is damaged") from None
 
-    def row(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+    def row(self, sql: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> tuple[Any, ...] | None:
         """The first row, or None. Raises StoreDamagedError."""
         return next(self.rows(sql, values), None)
 
-    def one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+    def one(self, sql: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> Any:
         """The first column of the first row, or None. Raises StoreDamagedError."""
         row = self.row(sql, values)
         return None if row is None else row[0]

@@ -132,6 +132,7 @@ def _certificates(settings: Config) -> Iterator[Certificate]:
         ("mqtt", settings.mqtt),
         ("cloud", settings.cloud),
         ("http", settings.http),
+        ("metrics", settings.metrics),
         ("page", settings.page),
         ("webhook", settings.webhook),
     )

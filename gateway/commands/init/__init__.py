@@ -15,9 +15,11 @@ from gateway.commands.broker import BrokerError, connect, login
 from gateway.commands.check import checked
 from gateway.commands.discover.findings import Findings
 from gateway.commands.init.broker_address import find_broker, is_remote, local_timezone
+from gateway.commands.init.secured import Secured, default_hosts, make_certificates, write_broker
 from gateway.commands.init.start import Start, read_start
 from gateway.commands.init.text import Answers, assigned, config_text
 from gateway.commands.options import command_app, fail, guarded, load, warn
+from gateway.commands.pki import INSTALLED, now
 from gateway.core.ids import checked_id
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.commands.broker import Login
 
 TICK_S = 0.25
+SECURE_BROKER = "mqtts://127.0.0.1:8883"
 command = command_app()
 
 
@@ -45,9 +48,17 @@ def init(
     seconds: Annotated[float, typer.Option(min=0.25, help="seconds to listen")] = 20.0,
     *,
     plaintext: Annotated[bool, typer.Option(help="allow a broker on another machine without TLS")] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="set up Mosquitto of this machine: TLS 1.3, certificates and an access list")
+    ] = False,
+    host: Annotated[list[str] | None, typer.Option(help="with --secure: a name or address by which devices reach this machine")] = None,
+    authority: Annotated[Path, typer.Option(help="with --secure: folder of the authority")] = INSTALLED,
+    mosquitto: Annotated[Path, typer.Option(help="with --secure: folder of Mosquitto's configuration")] = Path("/etc/mosquitto"),
     yes: Annotated[bool, typer.Option("--yes", help="ask nothing, and take what was found")] = False,
 ) -> None:
     """Make a config that runs: listen to the broker, assign the scanners that are heard to zones, and check the result.
+
+    With --secure it does not listen, but sets up this machine's Mosquitto, which then admits devices with a certificate only.
 
     Questions are asked on a terminal only; each has an option.
 
@@ -62,16 +73,15 @@ def init(
         name, gateway = checked_id(name or start.site), checked_id(gateway)
     except ValueError as error:
         fail(str(error), 2)
-    address = broker or (find_broker() or (typer.prompt("broker (mqtt://host:port)") if is_asking else ""))
-    if not address:
-        fail("no broker answers on this machine at ports 1883 and 8883: name yours with --broker mqtt://host:port")
-    if is_remote(address) and not plaintext:
-        fail(f"passwords and messages would cross the network to {address} in plain text: use mqtts:// with --ca-file, or --plaintext")
-    try:
-        heard = asyncio.run(_listen(address, seconds, login(username, password_file, ca_file)))
-    except BrokerError as error:
-        fail(str(error))
-    answers = Answers(name, gateway, timezone or local_timezone(), address, username, password_file, ca_file, plaintext)
+    here = Answers(name, gateway, timezone or local_timezone())
+    files = Secured(authority, mosquitto, (state or folder) / "tls", host or default_hosts())
+    if secure:
+        ca_file, pair = make_certificates(files, name, gateway, now())
+        answers, heard = here._replace(broker=SECURE_BROKER, ca_file=ca_file, pair_file=pair), Findings()
+    else:
+        address = _address(broker, plaintext=plaintext, is_asking=is_asking)
+        heard = _heard(address, seconds, lambda: login(username, password_file, ca_file))
+        answers = here._replace(broker=address, username=username, password_file=password_file, ca_file=ca_file, plaintext=plaintext)
     proposal = heard.config()  # decides on sources with a guessed decoder
     zones = guarded(lambda: assigned(start, heard.fixed(), _stated(zone or [], start)))
     if is_asking:
@@ -81,7 +91,32 @@ def init(
         warn(line.removeprefix("# "))
     summary, _ = guarded(lambda: checked(load(target)))
     typer.echo(f"{target}: fine. {summary}")
+    if secure:
+        write_broker(files, target)
+        typer.echo(
+            f"{files.mosquitto}: TLS 1.3 at port 8883, certificates, access list; the authority is {authority}, which only root may read"
+        )
+        typer.echo("next: systemctl restart mosquitto && systemctl enable --now wayside; then wayside devices add DEVICE")
+        return
     typer.echo(f"next: wayside run --config {target}; then wayside doctor --config {target}")
+
+
+def _address(broker: str, *, plaintext: bool, is_asking: bool) -> str:
+    """The broker's address: as stated, else that of this machine, else as answered; one that is not to be used ends the program."""
+    address = broker or (find_broker() or (typer.prompt("broker (mqtt://host:port)") if is_asking else ""))
+    if not address:
+        fail("no broker answers on this machine at ports 1883 and 8883: name yours with --broker mqtt://host:port")
+    if is_remote(address) and not plaintext:
+        fail(f"passwords and messages would cross the network to {address} in plain text: use mqtts:// with --ca-file, or --plaintext")
+    return address
+
+
+def _heard(address: str, seconds: float, user: Callable[[], Login]) -> Findings:
+    """All that was heard at the broker; one that does not answer ends the program."""
+    try:
+        return asyncio.run(_listen(address, seconds, user()))
+    except BrokerError as error:
+        fail(str(error))
 
 
 def _written(folder: Path, state: Path | None, start: Start, text: Callable[[str], str]) -> Path:

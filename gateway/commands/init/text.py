@@ -22,16 +22,17 @@ CLOSE = 0.75
 
 
 class Answers(NamedTuple):
-    """The answers of the operator."""
+    """The answers of the operator; `pair_file` holds the gateway's certificate and key."""
 
     site: str
     gateway: str
     timezone: str
-    broker: str
-    username: str | None
-    password_file: Path | None
-    ca_file: Path | None
-    plaintext: bool
+    broker: str = ""
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    plaintext: bool = False
+    pair_file: Path | None = None
 
 
 def assigned(start: Start, scanners: Sequence[str], stated: Mapping[str, str]) -> dict[str, str]:
@@ -59,7 +60,7 @@ def config_text(start: Start, answers: Answers, heard: Findings, zones: Mapping[
     `state` is the folder of bundle, database and keys with a slash, or empty for that of the config.
     """
     lines = [
-        "# Made by `wayside init`. Every setting with its default and meaning stands in the settings of gateway/README.md.",
+        "# Made by `wayside init`. Every setting with its default and meaning stands in gateway/SETTINGS.md.",
         "# `wayside check` validates this file, and `wayside doctor` finds the cause if no offer arrives.",
         f"site = {_text(answers.site)}  # the site's name in topics: wayside/v1/{answers.site}/up/DEVICE/KIND",
         f"gateway = {_text(answers.gateway)}  # another name for each gateway of the site",
@@ -89,7 +90,12 @@ def _mqtt_lines(answers: Answers) -> list[str]:
     lines = ["[mqtt]", f"host = {_text(address.hostname or '')}", f"port = {address.port or PORTS[address.scheme]}"]
     if answers.username is not None:
         lines.append(f"username = {_text(answers.username)}")
-    files = {"password_file": answers.password_file, "ca_file": answers.ca_file}
+    files = {
+        "password_file": answers.password_file,
+        "ca_file": answers.ca_file,
+        "certificate_file": answers.pair_file,
+        "key_file": answers.pair_file,
+    }
     lines += [f"{name} = {_text(str(path.resolve()))}" for name, path in files.items() if path is not None]
     if answers.plaintext:
         lines.append("plaintext = true  # passwords and messages can be read by others on the network")

@@ -67,10 +67,14 @@ def sheet(
 
 def sections(found: Facts, language: texts.Language) -> list[Section]:
     """The sheet in a language."""
-    values = msgspec.structs.asdict(found)
+    values = msgspec.structs.asdict(found) | {"offers_by": texts.OFFERS_BY[found.sums_zones, found.weekly][language]}
     made = [Section(title[language], [line[language].format(**values) for line in lines]) for title, lines in texts.SECTIONS.values()]
     sent = (texts.SENT_TO if found.cloud else texts.NOT_SENT)[language].format(**values)
-    made[2] = made[2]._replace(lines=[*made[2].lines, sent])
+    control = [texts.CONTROL[language].format(**values)] if found.control_epsilon else []
+    made[2] = made[2]._replace(lines=[*made[2].lines, *control, sent])
+    columns = texts.DAYS_COLUMNS[language].split(" | ")
+    days = [[str(number), f"{epsilon:g}", f"{100 * most:.0f} %"] for number, epsilon, most in found.days]
+    made.append(Section(texts.DAYS[language], [texts.DAYS_ABOUT[language]], table=[columns, *days]))
     columns = texts.FLEET_COLUMNS[language].split(" | ")
     made.append(Section(texts.FLEET[language], table=[columns, *([str(number), f"{epsilon:g}"] for number, epsilon in found.fleet)]))
     made.append(Section(texts.ATTACKS[language], items=[texts.ATTACK_TITLES[attack][language] for attack in ATTACKS]))

@@ -42,7 +42,8 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
         _text("Noise", "Rauschen", "Bruit"),
         (
             _text(
-                "Each number has random noise before it leaves: epsilon = {epsilon:g} a day, {table_epsilon:g} for each of two tables. "
+                "Each number has random noise before it leaves: epsilon = {epsilon:g} a day, {table_epsilon:g} for each of two tables of "
+                "offers. "
                 "In 95 of 100 cases a number is at most {error} away from the true one.",
                 "Jede Zahl erhält vor dem Verlassen ein zufälliges Rauschen: Epsilon = {epsilon:g} am Tag, {table_epsilon:g} für "
                 "jede der zwei "
@@ -70,13 +71,11 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
                 "Offres envoyées, par zone et par {window} : {hour_counts} nombres par jour pour {zones} zones.",
             ),
             _text(
-                "Outcomes by zone, offer and day (ignored, dismissed, came, accepted, redeemed, held out): {offer_counts} numbers "
-                "a day from "
+                "Outcomes by {offers_by} (ignored, dismissed, came, accepted, redeemed, held out): {offer_counts} numbers each time, from "
                 "{offers} offers. All leave, zeros too.",
-                "Ergebnisse nach Zone, Angebot und Tag (nicht beachtet, abgelehnt, gekommen, angenommen, eingelöst, zurückgehalten): "
-                "{offer_counts} Zahlen am Tag aus {offers} Angeboten. Alle werden gesendet, auch Nullen.",
-                "Résultats par zone, offre et jour (ignorée, refusée, venue, acceptée, utilisée, retenue) : {offer_counts} nombres "
-                "par jour "
+                "Ergebnisse nach {offers_by} (nicht beachtet, abgelehnt, gekommen, angenommen, eingelöst, zurückgehalten): "
+                "jeweils {offer_counts} Zahlen aus {offers} Angeboten. Alle werden gesendet, auch Nullen.",
+                "Résultats par {offers_by} (ignorée, refusée, venue, acceptée, utilisée, retenue) : {offer_counts} nombres chaque fois, "
                 "pour {offers} offres. Tous sont transmis, zéros compris.",
             ),
             _text(
@@ -122,6 +121,38 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
         ),
     ),
 }
+
+OFFERS_BY: Mapping[tuple[bool, bool], Text] = {
+    (False, False): _text("zone, offer and day", "Zone, Angebot und Tag", "zone, offre et jour"),
+    (True, False): _text(
+        "offer and day, all zones together", "Angebot und Tag, alle Zonen zusammen", "offre et jour, toutes zones confondues"
+    ),
+    (False, True): _text("zone, offer and calendar week", "Zone, Angebot und Kalenderwoche", "zone, offre et semaine civile"),
+    (True, True): _text(
+        "offer and calendar week, all zones together",
+        "Angebot und Kalenderwoche, alle Zonen zusammen",
+        "offre et semaine civile, toutes zones confondues",
+    ),
+}
+"""By whether zones are added up, and whether a week is: the cells of the table of offers."""
+CONTROL = _text(
+    "Answers to the yearly question of how much people feel in control: their number and their sum, once a quarter "
+    "(epsilon {control_epsilon:g}; in 95 of 100 cases at most {control_error} away from the true ones).",
+    "Antworten auf die jährliche Frage, wie viel Menschen selbst bestimmen: ihre Anzahl und ihre Summe, einmal im Quartal "
+    "(Epsilon {control_epsilon:g}; in 95 von 100 Fällen um höchstens {control_error} von den wahren entfernt).",
+    "Réponses à la question annuelle sur la maîtrise de ses données : leur nombre et leur somme, une fois par trimestre "
+    "(epsilon {control_epsilon:g} ; dans 95 cas sur 100, à {control_error} au plus des valeurs exactes).",
+)
+DAYS = _text("Days that add up", "Tage, die sich addieren", "Jours qui s'additionnent")
+DAYS_ABOUT = _text(
+    "Ten people are known, and one of them came each day with the same habits. The highest probability with which all the "
+    "numbers that leave can name that person (by guessing: 10 %):",
+    "Zehn Menschen sind bekannt, und einer von ihnen kam jeden Tag mit denselben Gewohnheiten. Die höchste Wahrscheinlichkeit, mit der "
+    "alle gesendeten Zahlen diesen Menschen benennen können (durch Raten: 10 %):",
+    "Dix personnes sont connues, et l'une d'elles est venue chaque jour avec les mêmes habitudes. La plus forte probabilité que tous les "
+    "nombres transmis permettent de la désigner (au hasard : 10 %) :",
+)
+DAYS_COLUMNS = _text("days | epsilon | at most", "Tage | Epsilon | höchstens", "jours | epsilon | au plus")
 
 DEMONSTRATION = _text(
     "This gateway is a demonstration with simulated people: its windows are too short for real ones.",

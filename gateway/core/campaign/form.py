@@ -1,7 +1,7 @@
 """A campaign as it is written by hand: a TOML file with dates, times of day, durations and money as text.
 
 `compile.py` reads these types; deploy/campaign.schema.json (JSON Schema, for completion in editors) and the reference in
-gateway/README.md are generated from the types.
+gateway/core/campaign/README.md are generated from the types.
 """
 
 from __future__ import annotations

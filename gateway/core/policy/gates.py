@@ -1,8 +1,8 @@
 """Reasons of a decision, as two tables: `GATES` before an offer is scored, `OUTCOMES` after it.
 
 A gate is one row: its reason, its meaning and the condition under which it closes. The order of the rows is the order of the checks;
-everything else (REASONS, a decision's own reason, the table in gateway/README.md) is derived from the rows. A gate for one offer is checked
-for all offers at once, as an array.
+everything else (REASONS, a decision's own reason, gateway/REASONS.md) is derived from the rows. A gate for one offer is checked for all
+offers at once, as an array.
 
 Caps count contacts of the decision log, so there is no second counter that could differ from it. "Today" is the calendar day of
 the site's time zone, whether it has 23, 24 or 25 hours. A contact made by a wrong clock counts twice: on the day that was recorded, and

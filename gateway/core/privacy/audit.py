@@ -46,7 +46,7 @@ def noise_z(terms: Terms, entropy: Entropy, draws: int) -> float:
     counts: list[int] = []
     while len(counts) < draws:
         counts += release.hour_record(wide, _period(terms), {}, entropy, "a").counts
-    return chi_square_z(counts, terms.scale)
+    return chi_square_z(counts, terms.scale("hours"))
 
 
 def day_loss(

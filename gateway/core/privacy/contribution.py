@@ -1,7 +1,7 @@
 """Contacts as contributions to the tables: one cell for each contact, at most `contacts_max` for each person, service day and table.
 
-A contact enters `hours` when its offer is sent, and `offers` once, when its window closes, with its final outcome. Without consent to
-measurement a contact enters neither.
+A contact enters `hours` when its offer is sent, and `offers` once, when its window closes, with its final outcome. A person's answers to
+the question of perceived control enter `control`, one row a day. Without consent to measurement nothing is counted.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from gateway.core.privacy.tables import Contact, TableName
 from gateway.core.records import OutcomeCell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.core.state.decisions import Trigger
     from gateway.core.state.outcomes import Outcome, Window
     from gateway.core.unit_of_work import UnitOfWork
 
 Key = TypeVar("Key")
+CONTROL_MIDDLE = 4  # of the scale of 1 to 7
 
 
 def count_sent(work: UnitOfWork, trigger: Trigger) -> None:
@@ -31,6 +32,12 @@ def count_sent(work: UnitOfWork, trigger: Trigger) -> None:
 def count_closed(work: UnitOfWork, window: Window, outcome: Outcome) -> None:
     """Count a contact whose window closed with its final outcome."""
     _count(work, "offers", window.subject, window.zone, window.offer, cell_of(window, outcome))
+
+
+def count_control(work: UnitOfWork, subject: str, items: Sequence[int]) -> None:
+    """Count the answers of a person to the question of perceived control, if they leave."""
+    if work.site.privacy.control:
+        _count(work, "control", subject, "", outcome=str(sum(items) - CONTROL_MIDDLE * len(items)))
 
 
 def _count(work: UnitOfWork, table: TableName, subject: str, zone: str, offer: str = "", outcome: str = "") -> None:

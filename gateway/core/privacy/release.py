@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from gateway.core.privacy import laplace
 from gateway.core.privacy.tables import Catalogue
-from gateway.core.records import COUNT_MAX, OUTCOMES, GatewayHealth, HourCounts, Noise, OfferCounts
+from gateway.core.records import COUNT_MAX, OUTCOMES, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.core.privacy.laplace import Entropy
-    from gateway.core.privacy.tables import Period, Terms
+    from gateway.core.privacy.tables import Period, TableName, Terms
     from gateway.core.site import Site
 
 
@@ -36,31 +36,51 @@ def hour_record(catalogue: Catalogue, period: Period, sent: Mapping[str, int], e
         gateway=catalogue.gateway,
         window_start_ms=period.window_start_ms,
         window_ms=period.window_end_ms - period.window_start_ms,
-        noise=noise(period.terms),
+        noise=noise(period.terms, "hours"),
         zones=catalogue.zones,
-        counts=tuple(_noised(sent.get(zone, 0), period.terms, entropy) for zone in catalogue.zones),
+        counts=_noised([sent.get(zone, 0) for zone in catalogue.zones], period.terms, "hours", entropy),
     )
 
 
 def offer_records(
     catalogue: Catalogue, period: Period, closed: Mapping[tuple[str, str, str], int], entropy: Entropy, name: str
 ) -> tuple[OfferCounts, ...]:
-    """The records of a service day that is over, one for each offer; `closed` has the exact counts by (zone, offer, outcome).
+    """The records of a service day or week that is over, one for each offer; `closed` has the exact counts by (zone, offer, outcome).
 
     Raises ValueError for a negative count.
     """
-    return tuple(
-        OfferCounts(
-            id=f"{catalogue.gateway}.{name}.o{index}",
-            gateway=catalogue.gateway,
-            window_start_ms=period.day_start_ms,
-            window_ms=period.day_end_ms - period.day_start_ms,
-            noise=noise(period.terms),
-            zones=zones,
-            offer=offer,
-            counts=tuple(_noised(closed.get((zone, offer, outcome), 0), period.terms, entropy) for zone in zones for outcome in OUTCOMES),
+    start_ms, end_ms = period.span("offers")
+    made = []
+    for index, (offer, zones) in enumerate(catalogue.offers.items()):
+        rows = [[closed.get((zone, offer, outcome), 0) for outcome in OUTCOMES] for zone in zones]
+        exact = [sum(cells) for cells in zip(*rows, strict=True)] if period.terms.sums_zones else [count for row in rows for count in row]
+        made.append(
+            OfferCounts(
+                id=f"{catalogue.gateway}.{name}.o{index}",
+                gateway=catalogue.gateway,
+                window_start_ms=start_ms,
+                window_ms=end_ms - start_ms,
+                noise=noise(period.terms, "offers"),
+                zones=zones,
+                offer=offer,
+                counts=_noised(exact, period.terms, "offers", entropy),
+                sums_zones=period.terms.sums_zones,
+            )
         )
-        for index, (offer, zones) in enumerate(catalogue.offers.items())
+    return tuple(made)
+
+
+def control_record(catalogue: Catalogue, period: Period, distances: Sequence[int], entropy: Entropy, name: str) -> ControlCounts:
+    """The record of the answers to the question of perceived control; `distances` has that of each person from the middle, -6 to 6."""
+    start_ms, end_ms = period.span("control")
+    number, total = (count + laplace.discrete_laplace(period.terms.scale("control"), entropy) for count in (len(distances), sum(distances)))
+    return ControlCounts(
+        id=f"{catalogue.gateway}.{name}.c",
+        gateway=catalogue.gateway,
+        window_start_ms=start_ms,
+        window_ms=end_ms - start_ms,
+        noise=noise(period.terms, "control"),
+        counts=(_bounded(number), _bounded(total)),
     )
 
 
@@ -76,12 +96,21 @@ def health_record(catalogue: Catalogue, period: Period, backlog: int, name: str)
     )
 
 
-def noise(terms: Terms) -> Noise:
-    """The statement of the noise in each record."""
-    return Noise(terms.share_millionths, terms.contacts_max, laplace.variance(terms.scale))
+def noise(terms: Terms, table: TableName) -> Noise:
+    """The statement of the noise in each record of a table."""
+    return Noise(terms.share_millionths(table), terms.change_max(table), laplace.variance(terms.scale(table)))
 
 
-def _noised(count: int, terms: Terms, entropy: Entropy) -> int:
+def _noised(counts: Iterable[int], terms: Terms, table: TableName, entropy: Entropy) -> tuple[int, ...]:
+    scale = terms.scale(table)
+    return tuple(_bounded(_true(count) + laplace.discrete_laplace(scale, entropy)) for count in counts)
+
+
+def _true(count: int) -> int:
     if count < 0:
         raise ValueError(f"{count} contacts cannot have been counted: nothing is released")
-    return max(-COUNT_MAX, min(COUNT_MAX, count + laplace.discrete_laplace(terms.scale, entropy)))
+    return count
+
+
+def _bounded(count: int) -> int:
+    return max(-COUNT_MAX, min(COUNT_MAX, count))

@@ -2,8 +2,9 @@
 
 Steps of a clock that was trusted count. After a start the network sets the clock within minutes. A step forward then may be the time for
 which the gateway was off, or the end of an error that was there before: it counts as no time, so that a cap holds too long and never too
-short. A step back corrects the start. A step back that was counted is forgotten at a start if the clock may have been corrected while the
-gateway was off. At a start steady time is never before the newest decision.
+short. On the first start of a database there is no older contact, and such a step is time. A step back corrects the start. A step back
+that was counted is forgotten at a start if the clock may have been corrected while the gateway was off. At a start steady time is never
+before the newest decision.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class ClockState:
         is_corrected = set_ms < 0 <= now_ms - newest_ms
         self.set_ms, self._newest_ms = 0 if is_corrected else min(set_ms, now_ms - newest_ms), newest_ms
         self._settles_ms = now_ms + limits.CLOCK_SETTLE_MS
-        self.is_trusted = False
+        self.is_trusted, self._is_first = False, not newest_ms
 
     def steady_ms(self, now_ms: int) -> int:
         """The steady time at `now_ms`."""
@@ -42,5 +43,5 @@ class ClockState:
     def rebase(self, step_ms: int) -> None:
         """Count a step of the clock."""
         self._settles_ms += step_ms
-        if self.is_trusted or step_ms > 0:
+        if self.is_trusted or (step_ms > 0 and not self._is_first):
             self.set_ms += step_ms

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from gateway.core.privacy.tables import Catalogue, Contact, Period
+from gateway.core.privacy.tables import Catalogue, Contact, Period, TableName
 from gateway.core.state.slices import SliceChanges
 
 if TYPE_CHECKING:
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 class Closing(msgspec.Struct, frozen=True):
-    """The window of `period` is over, and with `ends_day` its service day too; the ids of the released records begin with `name`."""
+    """The window of `period` is over, and the days of the tables `ended`; the ids of the released records begin with `name`.
+
+    `hours` is among `ended` if the service day is over.
+    """
 
     period: Period
-    ends_day: bool
+    ended: tuple[TableName, ...]
     catalogue: Catalogue
     name: str
 

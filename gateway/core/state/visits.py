@@ -52,7 +52,7 @@ class VisitsState:
     """Presences by key, a heap of due times, and the time in which the gateway could hear.
 
     `hears_from_ms` is the time since which messages arrive, None without a connection: then no presence is due. `heard_until_ms` is the
-    time of arrival up to which all messages are folded; None if none waits.
+    time of arrival up to which all messages are folded; None if it is now.
     """
 
     def __init__(self, presences: Iterable[Presence], now_ms: int, rules: PresenceRules) -> None:
@@ -102,14 +102,14 @@ class VisitsState:
         return [presence for presence in present if presence.due_at_ms <= now_ms]
 
     def next_due_ms(self) -> int | None:
-        """The earliest due time of a presence, or None; None without a connection."""
+        """The earliest due time of a presence, or None; None without a connection, and while messages of that time may be missing."""
         if self.hears_from_ms is None:
             return None
         while self._timers:
             due_at_ms, key = self._timers[0]
             presence = self.presences.get(key)
             if presence is not None and presence.due_at_ms == due_at_ms:
-                return due_at_ms
+                return due_at_ms if self.heard_until_ms is None or due_at_ms <= self.heard_until_ms else None
             heapq.heappop(self._timers)
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.decoders.bluetooth import bthome, estimote, gatt, ingics, kkm, minew, other_brands, qingping, switchbot
+from gateway.decoders.bluetooth import bthome, estimote, gatt, ingics, kkm, minew, other_brands, qingping, switchbot, xiaomi
 from gateway.decoders.bluetooth.beacons import Beacon, Health, beacon_of, health
 from gateway.decoders.bluetooth.frames import Frame, frame_of
 from gateway.decoders.bluetooth.ruuvi import COMPANY as RUUVI
@@ -134,6 +134,7 @@ _OF_SERVICES: tuple[Parse, ...] = (
     minew.decode,
     qingping.decode,
     switchbot.decode,
+    xiaomi.decode,
     kkm.decode,
     other_brands.decode,
     estimote.decode,
@@ -148,6 +149,7 @@ _OF_BOTH: tuple[Parse, ...] = (
     ingics.decode,
     qingping.decode,
     switchbot.decode,
+    xiaomi.decode,
     kkm.decode,
     other_brands.decode,
     estimote.decode,

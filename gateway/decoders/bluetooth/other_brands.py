@@ -117,6 +117,46 @@ def _govee_grill(data: bytes) -> Iterator[tuple[str, float | None]]:
         yield "probe_temperature", None if degrees == _NO_PROBE else float(degrees)
 
 
+# --- Govee H5108, H5112 and H5140: temperature and humidity as the digits of one number of three bytes, whose top bit is the sign ---
+_GOVEE_FAILED = 0x80  # beside the battery
+
+
+def _govee_packed(data: bytes) -> tuple[float, float]:
+    word = int.from_bytes(data[4:7], "big")
+    number = word & 0x7F_FFFF
+    return (-1 if word >> 23 else 1) * (number // 1_000) / 10, number % 1_000 / 10
+
+
+def _govee_climate(data: bytes) -> Iterator[tuple[str, float | None]]:
+    yield "battery", data[7] & 0x7F
+    if not data[7] & _GOVEE_FAILED:
+        celsius, percent = _govee_packed(data)
+        yield "temperature", celsius
+        yield "humidity", percent
+
+
+def _govee_probes(data: bytes) -> Iterator[tuple[str, float | None]]:
+    """One of two probes, whose number the last byte states in its two top bits and in the others; otherwise nothing."""
+    probe = data[9] >> 6
+    if probe not in (1, 2) or data[9] & 0x3F != probe:
+        return
+    yield "battery", data[7] & 0x7F
+    yield from [("probe_temperature", None)] * (probe - 1)
+    if not data[7] & _GOVEE_FAILED:
+        yield "probe_temperature", _govee_packed(data)[0]
+
+
+def _govee_co2(data: bytes) -> Stated:
+    celsius, percent = _govee_packed(data)
+    failed = data[9] != 0
+    return () if failed else (("temperature", celsius), ("humidity", percent), ("co2", int.from_bytes(data[7:9], "big")))
+
+
+# --- Govee H5127, a radar: the low nibble of the last byte is presence, the high one motion ---
+def _govee_radar(data: bytes) -> Stated:
+    return (("occupancy", float(data[-1] & 0x0F != 0)),)
+
+
 # --- Inkbird IBT (iBBQ): its address, then tenths for each probe; negative where none is plugged in ---
 def _find_ibbq(frame: Frame) -> bytes | None:
     if frame.mac is None:
@@ -147,6 +187,10 @@ _LAYOUTS: tuple[_Layout, ...] = (
     _Layout(_company(18, 0xAA55), _oria, lambda data: data[2:8].hex()),
     _Layout(_company(_SMARTDRY.size, 0x01AE), _smartdry),
     _Layout(_named("GVH5106", sizes=(8,)), _govee_air),
+    _Layout(_named("GVH5108", "GV5108", sizes=(9, 11)), _govee_climate),
+    _Layout(_named("GVH5112", "GV5112", sizes=(10,)), _govee_probes),
+    _Layout(_named("GVH5140", "GV5140", sizes=(10,)), _govee_co2),
+    _Layout(_named("GVH5127", sizes=(8,)), _govee_radar),
     _Layout(_named("GVH5055", sizes=(20, 22)), _govee_grill),
     _Layout(_find_ibbq, _ibbq),
     _Layout(_service(_APRIL.size, b"\xab\x03", UNNAMED, "ffe0"), _april, lambda data: data[2:8].hex()),

@@ -94,6 +94,7 @@ def test_models_roll_over_whole_days() -> None:
     assert list(bank.rolling(days, 5, new_answers=4)) == [slice(5, 9), slice(9, 15), slice(15, 17)]
 
 
+@pytest.mark.soak
 def test_the_bank_benchmark_follows_the_drift() -> None:
     """Success depends on the day only, and the rates drift: rolling models follow, models trained once do not."""
     rates = np.clip(0.25 + 0.2 * np.sin(np.arange(60) / 3.0), 0.0, 1.0)
@@ -119,6 +120,7 @@ def test_a_respondent_is_on_one_side_of_a_split(tmp_path: Path) -> None:
     assert benchmark.unit == "respondent"
 
 
+@pytest.mark.soak
 def test_the_coupon_benchmark_on_few_respondents() -> None:
     table = coupon_tables.load(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
     part = table._replace(data=table.data.take(np.flatnonzero(table.data.groups < 90)))
@@ -216,6 +218,7 @@ def test_features_of_a_mailing_are_from_before_its_campaign() -> None:
     assert not known.rows[~early].equals(less.rows[~early])
 
 
+@pytest.mark.soak
 def test_the_journey_benchmark_on_few_households() -> None:
     benchmark = journey.benchmark(_households(350), 0, made.quiet, DRAWS, aside=True)
     line = _line(benchmark, "AUC, redemption")

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -19,8 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 AUTHORITY_DAYS = 3_650
@@ -30,8 +34,8 @@ BACKDATED = timedelta(days=1)  # a device's clock may be behind
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")  # X.520: 64 characters; no wildcard and no level of a topic
 
 
-class CertificateError(ValueError):
-    """The authority refuses; the text names the file or device, and the way out."""
+class CertificateError(Refusal):
+    """The authority refuses."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -49,7 +53,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            self._certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+            self.certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
             key = load_pem_private_key((folder / "ca.key").read_bytes(), None)
             self.issued = msgspec.json.decode((folder / "issued.json").read_bytes(), type=list[Issued])
         except OSError as error:
@@ -68,13 +72,21 @@ class Authority:
         With `hosts` (DNS names, addresses) it is a server's, such as the broker's; without, a client's. Raises CertificateError for a name
         that no topic can hold, and for a host that is neither.
         """
-        if not _NAME.fullmatch(name):
-            raise CertificateError(f"{name!r} cannot be a device's name: up to 64 letters, digits and . _ : -, a letter or digit first")
         key = ec.generate_private_key(ec.SECP256R1())
-        ends = min(now + timedelta(days=days), self._certificate.not_valid_after_utc)
+        certificate = self.sign(name, key.public_key(), now, hosts, days)
+        write_file(self._folder / f"{name}.key", pem_key(key), 0o600)
+        write_file(self._folder / f"{name}.crt", certificate.public_bytes(Encoding.PEM), 0o644)
+        return self.issued[-1]
+
+    def sign(
+        self, name: str, key: ec.EllipticCurvePublicKey, now: datetime, hosts: Sequence[str] = (), days: int = DEVICE_DAYS
+    ) -> x509.Certificate:
+        """A certificate for a key that stays where it was made, as `issue`; it is listed. Raises CertificateError."""
+        name = checked_name(name)
+        ends = min(now + timedelta(days=days), self.certificate.not_valid_after_utc)
         usage = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = (
-            _unsigned(_named(name), self._certificate.subject, key.public_key(), now, ends)
+            _unsigned(named(name), self.certificate.subject, key, now, ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(_issuer_key(self._key), critical=False)
@@ -82,11 +94,8 @@ class Authority:
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName([_host(one) for one in hosts]), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
-        _write(self._folder / f"{name}.key", _pem(key), 0o600)
-        _write(self._folder / f"{name}.crt", certificate.public_bytes(Encoding.PEM), 0o644)
-        found = Issued(name, f"{certificate.serial_number:x}", ends.isoformat(timespec="seconds"))
-        self._keep([*self.issued, found])
-        return found
+        self._keep([*self.issued, Issued(name, f"{certificate.serial_number:x}", ends.isoformat(timespec="seconds"))])
+        return certificate
 
     def revoke(self, name: str, now: datetime) -> list[Issued]:
         """Revoke all certificates of a device, and write the list anew; the broker reads it at SIGHUP or restart.
@@ -101,11 +110,11 @@ class Authority:
         revoked = [msgspec.structs.replace(one, revoked=at) for one in taken]
         others = [one for one in self.issued if one not in taken]
         self._keep([*others, *revoked])
-        _write(self._folder / "crl.pem", self._revocations(now), 0o644)
+        write_file(self._folder / "crl.pem", self._revocations(now), 0o644)
         return revoked
 
     def _revocations(self, now: datetime) -> bytes:
-        builder = x509.CertificateRevocationListBuilder(self._certificate.subject, now - BACKDATED, now + timedelta(days=REVOCATIONS_DAYS))
+        builder = x509.CertificateRevocationListBuilder(self.certificate.subject, now - BACKDATED, now + timedelta(days=REVOCATIONS_DAYS))
         builder = builder.add_extension(x509.CRLNumber(int(now.timestamp())), critical=False).add_extension(
             _issuer_key(self._key), critical=False
         )
@@ -116,7 +125,7 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def _keep(self, issued: list[Issued]) -> None:
-        _write(self._folder / "issued.json", msgspec.json.format(msgspec.json.encode(issued), indent=1), 0o600)
+        write_file(self._folder / "issued.json", msgspec.json.format(msgspec.json.encode(issued), indent=1), 0o600)
         self.issued = issued
 
 
@@ -125,7 +134,7 @@ def create(folder: Path, site: str, now: datetime) -> Authority:
     if (folder / "ca.key").exists():
         raise CertificateError(f"{folder} holds an authority already: its devices would no longer be accepted with another")
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _named(f"Wayside {site}")
+    subject = named(f"Wayside {site}")
     certificate = (
         _unsigned(subject, subject, key.public_key(), now, now + timedelta(days=AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -134,11 +143,11 @@ def create(folder: Path, site: str, now: datetime) -> Authority:
     )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(folder / "issued.json", b"[]", 0o600)
-        _write(folder / "ca.crt", certificate.public_bytes(Encoding.PEM), 0o644)
-        _write(folder / "ca.key", _pem(key), 0o600)  # last: a folder with it is complete but for the list
+        write_file(folder / "issued.json", b"[]", 0o600)
+        write_file(folder / "ca.crt", certificate.public_bytes(Encoding.PEM), 0o644)
+        write_file(folder / "ca.key", pem_key(key), 0o600)  # last: a folder with it is complete but for the list
         made = Authority(folder)
-        _write(folder / "crl.pem", made._revocations(now), 0o644)  # noqa: SLF001 - the same file's
+        write_file(folder / "crl.pem", made._revocations(now), 0o644)  # noqa: SLF001 - the same file's
     except OSError as error:
         raise CertificateError(f"{error.filename or folder} cannot be written ({error.strerror})") from None
     return made
@@ -177,7 +186,27 @@ def _issuer_key(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
-def _named(name: str) -> x509.Name:
+def checked_name(name: str) -> str:
+    """The name. Raises CertificateError for one that no topic can hold."""
+    if not _NAME.fullmatch(name):
+        raise CertificateError(f"{name!r} cannot be a device's name: up to 64 letters, digits and . _ : -, a letter or digit first")
+    return name
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time changes the authority's lists. Raises CertificateError if its folder cannot be written."""
+    try:
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise CertificateError(f"{folder} cannot be written ({error.strerror}): run this command as the owner of the authority") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def named(name: str) -> x509.Name:
+    """The subject with this common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
@@ -192,12 +221,13 @@ def _host(text: str) -> x509.GeneralName:
         raise CertificateError(f"{text!r} is neither a DNS name nor an address") from None
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as PEM, without a passphrase: a service cannot enter one."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write the whole file or none, readable as `mode` says from the first byte on."""
+def write_file(path: Path, content: bytes, mode: int) -> None:
+    """Write the whole file or none, readable as `mode` says from the first byte on; a file of root belongs to the owner of its folder."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -205,4 +235,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(part, owner.st_uid, owner.st_gid)
     part.replace(path)

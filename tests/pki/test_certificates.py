@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from gateway.adapters.certificates import DEVICE_DAYS, Authority, CertificateError, create
+from gateway.pki.certificates import DEVICE_DAYS, Authority, CertificateError, create
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
