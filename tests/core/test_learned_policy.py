@@ -298,10 +298,10 @@ def test_an_arm_is_worth_its_margin_less_its_price() -> None:
 
 
 def test_offers_that_were_shown_less_than_an_even_share_are_worth_more() -> None:
-    """Shown 9, 29 and 19 times, 20 with one more each: factors (20 / 10)^3, (20 / 30)^3 and 1, within .4 and 3."""
+    """Shown 9, 29 and 19 times, 20 with one more each: factors (20 / 10)^2, (20 / 30)^2 and 1, within .5 and 2."""
     state = LearnedState(shown={"green": 9.0, "black": 29.0, "pie": 19.0})
     levered, plain = (learner(**settings).weigh(state, PersonState(), moment()).arms for settings in ({}, {"lever_power": 0.0}))
-    assert (levered.worth - plain.cost + 20.0) / (plain.worth - plain.cost + 20.0) == pytest.approx((3.0, 0.4, 1.0))
+    assert (levered.worth - plain.cost + 20.0) / (plain.worth - plain.cost + 20.0) == pytest.approx((2.0, 0.5, 1.0))
     assert levered.cost.tolist() == plain.cost.tolist()
 
 
