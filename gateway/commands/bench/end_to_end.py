@@ -238,7 +238,7 @@ def _await(part: Part, messages: int) -> None:
 
 
 def _decided(report: dict[str, Any]) -> int:
-    """The decisions of a report: the gateway counts them by outcome, a peer all together."""
+    """The decisions of a report: the gateway counts by outcome, a peer all together."""
     found = report.get("decisions", 0)
     return sum(found.values()) if isinstance(found, dict) else found
 
@@ -263,7 +263,7 @@ def first_decision(start: Start, config: Config) -> float:
 
 
 def people_memory(start: Start, config: Config, people: int) -> float:
-    """Peak memory in MiB after the consents of so many people and a part of the street mix."""
+    """Peak memory in MiB after so many consents and a part of the street mix."""
     with measured(start) as (part, port):
         sender, where = Sender(port), street.places(config)
         before = part.latest["messages"]
