@@ -292,7 +292,7 @@ class App:
             self._times_failed, self._times_at_ms = True, 0
 
     def _save_heard(self) -> None:
-        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then, and learned averages."""
+        """Store the last sighting of each open visit, so that after a stop or a crash the visit ends then, and learned averages."""
         try:
             self.store.save_heard(self.state.visits)
         except StoreFullError as error:

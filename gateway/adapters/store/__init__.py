@@ -479,7 +479,7 @@ class Store:
                 self._tables[name].save_times(getattr(state, name))
 
     def save_heard(self, visits: VisitsState) -> None:
-        """Store when people in open visits were last heard, and the averages over decisions. Raises StoreFullError."""
+        """Store the last sighting of each open visit, and the averages over decisions. Raises StoreFullError."""
         with self._transaction():
             self.visits.save_times(visits)
             self.learning.save_moments()

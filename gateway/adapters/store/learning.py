@@ -1,7 +1,7 @@
 """Store of the learning slice: one row for each key of the learner's state, and one for its health.
 
-Rows of EVERY_MOMENT are averages that change a little with each decision. They are written every few minutes and at the end, because they
-took a tenth of the bytes of a visit; a crash loses the newest moments of these averages.
+Rows of EVERY_MOMENT are averages that change a little with each decision. As each commit of these took a tenth of the bytes of a visit, the
+store writes them every few minutes and at the end; a crash loses the newest moments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Times the steps of the pipeline one by one, in this process: decoding, folding, deciding, committing."""
+"""Times the steps of the pipeline one by one, in this process: decoding, folding, deciding, committing.
+
+By processor time, but for commits, which wait for the disk.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +18,12 @@ import msgspec
 
 from gateway.adapters.store import Store
 from gateway.build import build_site, model_slot, open_config_bundle
+from gateway.commands.bench import street
 from gateway.core import engine
+from gateway.core.bus import Publication
 from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.mqtt import encoder
+from gateway.core.mqtt.decoder import Decoder
 from gateway.core.policy.choose import decide
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.types import Consent, Envelope, Message, Observation, Purchase, Sighting
@@ -28,6 +37,7 @@ RUN_S = 0.25
 RUNS = 5
 KEY = bytes(range(32))
 PEOPLE = 60
+PACKETS = 300  # of one read
 
 SAMPLES: dict[str, tuple[str, Any]] = {
     "wayside_v1": (
@@ -95,6 +105,28 @@ def decoders() -> dict[str, list[float]]:
     return found
 
 
+def codec(config: Config) -> dict[str, list[float]]:
+    """µs per PUBLISH of the street mix: the gateway's codec, and the Rust codec mqtt5 where it is installed."""
+    sent = islice(street.sightings(street.places(config), "codec"), PACKETS)
+    packets = b"".join(encoder.publish(5, Publication(one.topic, one.payload), 0) for one in sent)
+    decoder = Decoder(5)
+    found = {"gateway": _timed(lambda: decoder.feed(packets, NOW_MS), PACKETS)}
+    try:
+        read = import_module("mqtt5").read
+    except ImportError:
+        return found
+
+    def whole() -> list[Message]:
+        buffer, at, messages = memoryview(packets), 0, list[Message]()
+        while at < len(packets):
+            packet, used = read(buffer[at:])
+            at += used
+            messages.append(Message(packet.topic, packet.payload, NOW_MS))
+        return messages
+
+    return found | {"mqtt5 (Rust)": _timed(whole, PACKETS)}
+
+
 def folding(config: Config) -> dict[str, list[float]]:
     """µs per sighting of a consenting person in a zone, for batches of 1, 64 and 256."""
     bundle = open_config_bundle(config, NOW_MS)
@@ -153,7 +185,7 @@ def committing(config: Config) -> dict[str, list[float]]:
             state.accept(changes)
 
         for size in (1, 10, 100):
-            found[f"batch of {size}"] = [1e6 / cost for cost in _timed(lambda size=size: commit(size), size)]  # type: ignore[misc]
+            found[f"batch of {size}"] = [1e6 / cost for cost in _timed(lambda size=size: commit(size), size, time.perf_counter)]  # type: ignore[misc]
         store.close()
     return found
 
@@ -166,12 +198,12 @@ def _draw() -> str:
     return f"{next(_numbers):016x}"
 
 
-def _timed(action: Callable[[], object], units: int) -> list[float]:
-    """µs per unit, one figure for each of RUNS runs of RUN_S seconds after a warm-up."""
+def _timed(action: Callable[[], object], units: int, clock: Callable[[], float] = time.process_time) -> list[float]:
+    """µs per unit by a clock, one figure for each of RUNS runs of RUN_S seconds after a warm-up."""
     figures = []
     for _ in range(RUNS + 1):
-        times, started = 0, time.perf_counter()
-        while (passed := time.perf_counter() - started) < RUN_S:
+        times, started = 0, clock()
+        while (passed := clock() - started) < RUN_S:
             action()
             times += 1
         figures.append(passed * 1e6 / times / units)

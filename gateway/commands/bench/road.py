@@ -58,7 +58,7 @@ class Road:
     """A gateway with a store in a folder; `pass_on` sends messages through it."""
 
     def __init__(self, config: Path, folder: Path) -> None:
-        """Build it, with the consents of PEOPLE."""
+        """Build it, with PEOPLE consents."""
         files = (f"store.path={folder / 'road.db'}", f"store.key_file={folder / 'road.key'}")
         settings = load_config(config, [*street.SETTINGS, *files])
         self.where = street.places(settings)
@@ -87,7 +87,7 @@ def packets(sent: Iterable[street.Sent]) -> bytes:
 
 
 def costs(config: Path) -> dict[str, list[float]]:
-    """µs of a sighting: of a person who stays, and of a stranger among so many radios; one figure for each of RUNS runs."""
+    """µs of a sighting: of a tag that stays, and of a stranger among so many radios; one figure for each of RUNS runs."""
     with tempfile.TemporaryDirectory() as folder:
         road = Road(config, Path(folder))
         stays = packets(_stay(road.where))
@@ -103,7 +103,7 @@ def costs(config: Path) -> dict[str, list[float]]:
 
 
 def _stay(where: street.Places) -> Iterator[street.Sent]:
-    """Sightings of PEOPLE by one scanner, in turn."""
+    """Sightings of all tags by one scanner, in turn."""
     for number in range(COUNT):
         yield street.by_scanner(where.scanners[0], street.tag(number % PEOPLE), -60.0)
 

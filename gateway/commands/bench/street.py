@@ -21,7 +21,7 @@ STRANGERS = 60
 STAY = 300
 PEOPLE, PRESENT = 2_000, 100  # so many that a person is silent for longer than a visit takes to end
 SETTINGS = ("presence.dwell_s=60", "presence.exit_after_s=30", "privacy.window_s=3600", "privacy.demonstration=false")
-"""Overrides of the demonstration's config, whose people live twenty times as fast as people do."""
+"""Overrides of the demonstration's config, where time passes twenty times as fast."""
 
 STRANGER_IDS = 20_000
 STRANGER_SIGHTINGS = 20  # of one radio before another one passes

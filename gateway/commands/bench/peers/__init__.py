@@ -1,7 +1,7 @@
 """Peers of the benchmark: a hand-written Node loop and Node-RED, both with ONNX Runtime, from npm in a folder of the user's cache.
 
-Both do the work of a message in `work.js`: they know who consented, keep the presence of each person by level, score the offers of a zone
-with the bundle's model when a person enters or has dwelled, and publish the best one. They have no store, no privacy and no learning.
+Both do the work of a message in `work.js`: consent, presence by level, the score of each offer of a zone by the bundle's model after an
+entry and a dwell, and the publication of the best one. There is no store, no privacy and no learning.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def found_peers(config: Config) -> dict[str, Start]:
 
 
 def _install(npm: str, folder: Path) -> None:
-    """Copy the scripts and install their packages."""
+    """Copy the scripts and install the packages."""
     folder.mkdir(parents=True, exist_ok=True)
     for script in SCRIPTS:
         shutil.copyfile(Path(__file__).with_name(script), folder / script)
