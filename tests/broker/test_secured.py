@@ -61,6 +61,7 @@ def test_without_a_broker_the_way_out_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.broker
+@pytest.mark.soak
 def test_a_phone_from_the_counter_is_heard(tmp_path: Path) -> None:
     config = _init(tmp_path)
     with ExitStack() as stack:
