@@ -1,4 +1,4 @@
-"""Settings of the desk on trial, before the gateway runs with them: what cannot start, or ends again and again, is taken back."""
+"""Settings of the desk on trial: they are taken back if the gateway cannot start with them, or ends again and again."""
 
 from __future__ import annotations
 

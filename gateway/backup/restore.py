@@ -215,6 +215,9 @@ def _opened(config: Config) -> Restored:
     before = _people(config)
     Store(config.store.path, store_key(config, may_create=False), key_file=keys.replaceable(config.store.key_file), exclusive=True).close()
     after = _people(config)
+    for beside in (config.store.path, config.store.key_file):
+        for file in beside.parent.glob(f"{beside.name}*"):
+            staged.own(file, config.store.path.parent)
     return Restored(after, before - after)
 
 

@@ -73,11 +73,13 @@ def settle(path: Path) -> bool:
     plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
     for step in plan.files:
         _put(folder / step.staged, Path(step.target), step.mode)
+        own(Path(step.target), path.parent)
     staged = folder / plan.database.staged
     if staged.exists():
         if path.exists():
             database.quarantine(path)
-        _own(staged, path.parent, plan.database.mode)
+        staged.chmod(plan.database.mode)
+        own(staged, path.parent)
         staged.rename(path)
         keys.sync_folder(path.parent)
     plan_file.unlink()
@@ -90,15 +92,14 @@ def _put(staged: Path, target: Path, mode: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.restored")
     shutil.copyfile(staged, draft)
-    _own(draft, target.parent, mode)
+    draft.chmod(mode)
     _synced(draft)
     draft.rename(target)
     keys.sync_folder(target.parent)
 
 
-def _own(file: Path, folder: Path, mode: int) -> None:
-    """Give a file to the owner of its folder, if that is permitted."""
-    file.chmod(mode)
+def own(file: Path, folder: Path) -> None:
+    """Give a file to the owner of the database's folder, the user of the gateway, if the process may do so (as root)."""
     if os.geteuid() == 0:
         found = folder.stat()
         os.chown(file, found.st_uid, found.st_gid)

@@ -109,9 +109,11 @@ def _chosen(source: Source, slots: Slots, *, again: bool) -> Release | None:
 def _outcome(slots: Slots, trial: Trial | None) -> str:
     """Have the launcher try the version out, and wait for the end of the trial. Raises ReleaseError if it is taken back."""
     assert trial is not None
-    pid_file, pause = slots.root / "launch.pid", threading.Event()
+    pause = threading.Event()
     with suppress(OSError, ValueError):
-        os.kill(int(pid_file.read_text()), signal.SIGUSR1)
+        number = int((slots.root / "launch.pid").read_text())
+        if b"gateway.update.launch" in Path(f"/proc/{number}/cmdline").read_bytes():  # the number may be another process's by now
+            os.kill(number, signal.SIGUSR1)
     for _ in range(int(TRIAL_S_MAX / POLL_S)):
         state = slots.state()
         if state.trial is None:

@@ -4,8 +4,8 @@ A desired state is signed with a key that the gateway trusts for bundles, names 
 of another gateway, changes nothing. It states the bundle to run, the offers to stop, and settings. A stopped offer has ended: no decision
 chooses it, and triggers for it that still wait are dropped.
 
-A gateway and a desk may be of different versions: fields that one side does not know are ignored, and the reported state shows what was
-applied.
+A gateway and a desk may be of different versions: fields that one side does not know are ignored, and the reported state shows the
+result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAULT_CHARS_MAX = 400
 DOMAIN = b"wayside desired state 1\n"
 """Prefix of the signed bytes, so that no signature of a manifest is one of a desired state."""
 SETTINGS = ("zones", "sources", "devices", "presence", "screens", "holidays", "log_level", "status_interval_s")
-"""What a desk may set: nothing by which the gateway reaches its broker or the desk, no key or file of its own, no term of privacy."""
+"""Settings that a desk may state. It cannot change how the gateway reaches broker and desk, nor keys, its database, or terms of privacy."""
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Serial = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -83,7 +83,7 @@ class SettingsTrial(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What a gateway keeps of desired states over a restart: `trial` is name-version of a new bundle on trial.
+    """The part of desired states that a gateway keeps over a restart: `trial` is name-version of a new bundle on trial.
 
     `settings` are those of the desk in use, `settings_trial` is set until they have proven themselves.
     """

@@ -1,7 +1,7 @@
 """Reads a repository of signed releases: from a web server, or from a folder such as a USB stick, without a network.
 
 `trusted.json` in the folder of the versions is the root metadata that came with the device. Everything newer is proven by it: TUF's rules
-refuse metadata that is unsigned, expired (withheld updates), older than what was seen before (rollback), and files that do not fit it.
+refuse metadata that is unsigned, expired (withheld updates), older than the newest seen (rollback), and files that do not fit it.
 """
 
 from __future__ import annotations

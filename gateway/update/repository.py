@@ -134,7 +134,7 @@ class Repository:
         except (OSError, ValueError) as error:
             raise ReleaseError(f"{path} is needed to sign {role}: {error}") from None
         metadata.sign(signer)
-        metadata.to_file(str(self._metadata / (name or f"{role}.json")))
+        (self._metadata / (name or f"{role}.json")).write_bytes(metadata.to_bytes())
 
     def _new_key(self, name: str) -> CryptoSigner:
         path, key = self._keys / f"{name}.pem", Ed25519PrivateKey.generate()

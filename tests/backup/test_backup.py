@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -192,6 +193,19 @@ def test_every_path_of_the_settings_is_known_as_a_secret_or_not(device: Device) 
     assert {name for name, is_secret in sides.items() if is_secret} == {*secret, "store.key_file+.hashes"}
     stated = {name for part in (Config, CloudPart, HttpPart) for name in part.model_fields}
     assert "token_file" in stated
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_restores_for_the_user_of_the_gateway(device: Device) -> None:
+    file = device.backup(with_keys=True)
+    device.stop()
+    device.lose()
+    device.folder.mkdir()
+    os.chown(device.folder, 12_345, 23_456)
+    device.restore(file)
+    files = [one for one in device.folder.rglob("*") if one.is_file()]
+    assert {"gw-t.db", "gw-t.db.lock", "gw-t.db.withdrawn", "gw-t.key", "gw-t.key.hashes", "wayside.toml"} <= {one.name for one in files}
+    assert [one.name for one in files if (one.stat().st_uid, one.stat().st_gid) != (12_345, 23_456)] == []
 
 
 # --- wrong input --------------------------------------------------------------------------------------------

@@ -79,7 +79,6 @@ def test_commands_of_this_machine_open_no_connection(folder: Path) -> None:
         "subject": 2,
         "status": 1,
         "till": 2,
-        "update": 1,
         "what-if": 1,
     }
     assert "Traceback" not in seen.text
