@@ -69,7 +69,7 @@ class Store(Database):
         return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
 
     def _insert_records(self, connection: Connection, found: list[tuple[Record, bytes]], now_ms: int) -> None:
-        """Insert records with their digests, plausible ones as rows of the counts and the others into quarantine."""
+        """Insert records and digests; plausible ones become rows of the counts, the others go into quarantine."""
         known = [{"gateway": one.gateway, "id": one.id, "digest": content, "received_ms": now_ms} for one, content in found]
         _insert(connection, records, known)
         if not found:
@@ -104,7 +104,7 @@ def _known_batch(connection: Connection, batch: Batch, content: bytes) -> bool:
 
 
 def _new_records(connection: Connection, batch: Batch, contents: list[bytes], *, look: bool) -> list[tuple[Record, bytes]]:
-    """The records that are not stored, each once, with their digests; without a `look` none is taken for stored."""
+    """The records that are not stored, each once, with digests; without a `look` none is taken for stored."""
     held: dict[str, bytes] = {}
     if look:
         where = (records.c.gateway == batch.gateway) & records.c.id.in_({record.id for record in batch.records})

@@ -1,4 +1,4 @@
-"""Settings of the desk on trial: they are taken back if the gateway cannot start with them, or ends again and again."""
+"""Settings of the desk on trial: taken back if the gateway cannot start with these, or ends again and again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STARTS_MAX = 3
 
 
 def count_start(config: Config) -> bool:
-    """Count a start with settings on trial; whether they were taken back, and the config has to be read again. Raises OSError."""
+    """Count a start with settings on trial; True if these were taken back, so that the config has to be read again. Raises OSError."""
     applied = _on_trial(config)
     if applied is None or applied.settings_trial is None:
         return False

@@ -140,7 +140,7 @@ def _unheard(settings: Config) -> Iterator[str]:
 
 
 def _silent_sources(settings: Config) -> Iterator[str]:
-    """Sources to which no message can come: an earlier one has their topic, their topic is of another site, or has a blank at an end."""
+    """Sources to which no message can come: the topic is that of an earlier one, is of another site, or has a blank at an end."""
     seen: dict[str, int] = {}
     own = f"wayside/v1/{settings.site}/"
     for number, one in enumerate(settings.sources):

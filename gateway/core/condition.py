@@ -33,7 +33,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SilentDays:
-    """Silent days of each source, fixed for a local day when they are first asked for on it."""
+    """Silent days of each source, fixed for a local day at the first question on it."""
 
     def __init__(self) -> None:
         self._day = date.min

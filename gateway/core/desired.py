@@ -76,7 +76,7 @@ class Reported(msgspec.Struct, frozen=True):
 
 
 class SettingsTrial(msgspec.Struct, frozen=True):
-    """New settings on trial: those before them, and how often the gateway was started with the new ones."""
+    """New settings on trial: the former ones, and the number of starts with the new ones."""
 
     before: str
     starts: int = 0

@@ -19,7 +19,7 @@ Concern = tuple[str, str | None]
 
 
 Dropped = Callable[[Concern], Discard | None]
-"""The reason for which messages with this concern change nothing, or None if that needs their payload."""
+"""The reason for which messages with this concern change nothing, or None if that needs the payload."""
 
 
 def dropping(site: Site, people: PeopleState) -> Dropped:

@@ -210,7 +210,7 @@ class App:
         return reason
 
     def _hear_echoes(self) -> int:
-        """Note the echoes of the batch, after its commit; their number."""
+        """Note the echoes of the batch, after its commit; the number."""
         echoes = self.router.take_echoes()
         if echoes and self.echo is not None:
             self.echo.hear(echoes, self.clock.now_ms())

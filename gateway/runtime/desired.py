@@ -146,7 +146,7 @@ class DesiredThread:
             self._apply_settings(desired)
 
     def _apply_settings(self, desired: Desired) -> None:
-        """Check other settings as a whole, and have the gateway start again with them on trial. Raises OSError."""
+        """Check other settings as a whole, and start again with these on trial. Raises OSError."""
         present, wanted = self._applied.settings, desired.settings
         if wanted is None or wanted == present:
             self._keep(Applied(desired.serial, desired.stopped, settings=present))

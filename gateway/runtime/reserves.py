@@ -43,7 +43,7 @@ class Reserves(msgspec.Struct, frozen=True):
 
 
 class Gauge:
-    """Reads the reserves of the database at `path`, whose size at the start it remembers."""
+    """Reads the reserves of the database at `path`, and remembers its size at the start."""
 
     def __init__(self, path: Path, written_day_bytes_max: int) -> None:
         self._path, self._written_max = path, written_day_bytes_max

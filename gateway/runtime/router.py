@@ -38,7 +38,7 @@ _UNMAPPED = frozenset({Discard.UNMAPPED_ANCHOR, Discard.UNMAPPED_DEVICE})
 class Route:
     """Everything that follows from a topic: its speaker, its concern, and the function that decodes its payloads.
 
-    Sightings of the `hearers` are kept as they are.
+    Sightings of the `hearers` are kept unchanged.
     """
 
     __slots__ = ("concern", "hearers", "read", "speech", "tally")
@@ -151,7 +151,7 @@ class Router:
         return self._attributed(found, route)
 
     def take_echoes(self) -> list[Message]:
-        """The messages on the echo topic since the last call; no source counts them."""
+        """The messages on the echo topic since the last call; no source counts such a message."""
         taken, self._echoes = self._echoes, []
         return taken
 

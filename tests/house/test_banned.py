@@ -83,6 +83,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/adapters/store/entropy.py": "the bits of the noise, handed to the core",
             "gateway/adapters/mqtt_options.py": "reconnects after a pause that differs, so that a fleet does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
+            "gateway/pki/enrolment.py": "the tokens of one-time links, compared in constant time",
             "gateway/page/owners.py": "the texts of cookies, and the boots of envelopes, as a phone draws its own",
             "gateway/commands/bench/end_to_end.py": "a name of a client, once per run",
             "gateway/commands/bench/flash.py": "ids from a seed",

@@ -1,4 +1,4 @@
-"""The tables of the first release. Later changes are migrations of their own; this one may change until the release."""
+"""The tables of the first release. Each later change is a further migration; this one may change until the release."""
 
 from __future__ import annotations
 

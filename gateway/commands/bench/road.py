@@ -91,7 +91,7 @@ def costs(config: Path) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         road = Road(config, Path(folder))
         stays = packets(_stay(road.where))
-        road.pass_on(stays)  # all of them enter
+        road.pass_on(stays)  # all enter
         kinds = {"person": stays, **{f"stranger of {ids:,}": packets(_pass_by(road.where, ids)) for ids in STRANGERS}}
         found: dict[str, list[float]] = {name: [] for name in kinds}
         gc.collect()
@@ -109,7 +109,7 @@ def _stay(where: street.Places) -> Iterator[street.Sent]:
 
 
 def _pass_by(where: street.Places, ids: int) -> Iterator[street.Sent]:
-    """Sightings of `ids` strangers in turn, or of COUNT of them spread over all."""
+    """Sightings of `ids` strangers in turn, or of COUNT spread over all."""
     step = max(1, ids // COUNT)
     for number in range(COUNT):
         yield street.by_scanner(where.scanners[number % len(where.scanners)], f"{number * step % ids:012x}", -60.0)

@@ -44,7 +44,7 @@ class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Outlook(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The log-odds of an offer over all moments: their mean, and the rows of each of DEVIATIONS from the person's level.
+    """The log-odds of an offer over all moments: the mean, and the rows of each of DEVIATIONS from the person's level.
 
     `anyway` is the mean of P(purchase without the offer), `product` that of its distance from the mean times the deviation, and `square`
     that of the deviation squared.

@@ -228,7 +228,7 @@ class Learner:
 
 
 class _Figures(NamedTuple):
-    """The open offers as columns, for their prospects.
+    """The open offers as columns, for the prospects.
 
     Log-odds among all people, effects of the person and variance; P(purchase without the offer) of all people, and the person's factor on
     it; share of the accepted offers that are redeemed, and cost of a message.

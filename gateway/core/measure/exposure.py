@@ -34,7 +34,7 @@ def serendipity(relevant: Sequence[str], popular: Collection[str]) -> float:
 
 
 def diversity(items: Sequence[Collection[str]]) -> float:
-    """Mean distance of two items by their features (1 - shared / all, Jaccard); 0 for equal items and for fewer than two."""
+    """Mean distance of two items by features (1 - shared / all, Jaccard); 0 for equal items and for fewer than two."""
     distances = [_distance(set(one), set(other)) for one, other in combinations(items, 2)]
     return sum(distances) / len(distances) if distances else 0.0
 

@@ -28,7 +28,7 @@ LOOP = "Node + ONNX Runtime"
 
 
 def found_peers(config: Config) -> dict[str, Start]:
-    """The peers, installed at the first use. Raises DemoError without Node or npm, or if npm cannot install them."""
+    """The peers, installed at the first use. Raises DemoError without Node or npm, or if npm fails."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise DemoError("--peers needs Node.js and npm: install them, or leave --peers out")
