@@ -171,6 +171,20 @@ def test_each_start_is_a_key_epoch_and_the_third_of_a_day_counts_nothing(tmp_pat
     hearing.close()
 
 
+@pytest.mark.usefixtures("exact")
+def test_a_restored_gateway_counts_no_device_of_the_copy_in_a_later_day(tmp_path: Path) -> None:
+    hearing = Hearing(tmp_path / "a", COUNTING)
+    hearing.turn(MONDAY_MS)
+    hearing.hear(MONDAY_MS + HOUR_MS, cafe=5)
+    with hearing.store._transaction():
+        hearing.store.counts.forget_period()
+    hearing.turn(MONDAY_MS + 3 * DAY_MS)
+    hearing.hear(MONDAY_MS + 4 * DAY_MS, cafe=2)
+    (made,) = hearing.visitors()
+    assert sum(made.counts) == 2
+    hearing.close()
+
+
 def test_a_day_that_was_released_is_not_counted_again(tmp_path: Path) -> None:
     hearing = Hearing(tmp_path / "a", COUNTING)
     hearing.turn(MONDAY_MS)

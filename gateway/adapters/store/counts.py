@@ -100,6 +100,7 @@ class CountsTable(Table):
     def forget_period(self) -> None:
         """End the open period without a release: its contacts are deleted, and the next period begins anew."""
         self._db.execute("DELETE FROM contacts")
+        self._db.execute("DELETE FROM visitors")
         self._db.execute("DELETE FROM meta WHERE name = 'period'")
 
     def committed(self, _: CountsChanges) -> None:
