@@ -135,6 +135,14 @@ def test_a_habit_is_visits_over_those_expected_drawn_to_one() -> None:
     assert often.expected <= anyway.EXPECTED_MAX
 
 
+def test_a_person_keeps_the_habits_of_the_shops_with_the_most_visits() -> None:
+    many = {f"shop-{number}": Habit(float(number), 0.0) for number in range(100)}
+    kept = anyway.bounded(many)
+    assert len(kept) == anyway.HABITS_MAX
+    assert kept == {shop: habit for shop, habit in many.items() if habit.expected >= 100 - anyway.HABITS_MAX}
+    assert anyway.bounded(kept) is kept
+
+
 def test_the_habit_of_a_person_lowers_the_worth_of_an_offer() -> None:
     """.25 of all people visit the shop after this moment, this person twice as often: half of the acceptances replace a purchase."""
     places = {"shop": Visits(1e6, 25e4), anyway.place("shop", "plaza", "entered"): Visits(1e6, 25e4)}

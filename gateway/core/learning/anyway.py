@@ -15,6 +15,7 @@ import msgspec
 PRIOR_ROWS = 20.0  # weight of 0 in the rate of a shop, and of that in the rate of one place
 PRIOR_VISITS = 3.0  # of a person, as often as expected
 EXPECTED_MAX = 60.0  # visits that a habit remembers
+HABITS_MAX = 64  # shops of one person
 HOUR_POWER = 0.5  # of the visits of the hour: half of the logarithm, or a closed shop would be known too surely
 
 
@@ -44,6 +45,14 @@ class Habit(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """With one more decision."""
         keep = min(1.0, EXPECTED_MAX / (self.expected + expected)) if self.expected + expected > 0.0 else 1.0
         return Habit((self.expected + expected) * keep, (self.visited + visited) * keep)
+
+
+def bounded(habits: Mapping[str, Habit]) -> Mapping[str, Habit]:
+    """The habits; of more than HABITS_MAX shops those with the most visits, expected or made."""
+    if len(habits) <= HABITS_MAX:
+        return habits
+    most = sorted(habits, key=lambda shop: (-habits[shop].expected - habits[shop].visited, shop))[:HABITS_MAX]
+    return {shop: habits[shop] for shop in most}
 
 
 def place(shop: str, zone: str, occasion: str) -> str:

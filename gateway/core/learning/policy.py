@@ -220,7 +220,8 @@ class Learner:
                 for key in (shop, anyway.place(shop, past.zone, past.occasion)):
                     visits[key] = visits.get(key, known.get(key, Visits())).plus(visited=visited)
         last = {**me.visited, here.zone: here.now_ms} if here.occasion == "dwelled" and here.zone in self._columns.shops else me.visited
-        return msgspec.structs.replace(me, silent=me.silent[over:], visited=last, habits=merged(me.habits, habits)), visits
+        after = anyway.bounded(merged(me.habits, habits))
+        return msgspec.structs.replace(me, silent=me.silent[over:], visited=last, habits=after), visits
 
     def _models(self, state: LearnedState, offer: Offer) -> list[Weights]:
         """The models of an offer, the narrowest first."""
