@@ -16,8 +16,7 @@ from packaging.utils import canonicalize_name
 from tests.house import projects, tree
 
 LOCKS = ("device", "dev")
-# With google-re2 and phonenumberslite, 7 MB, for personal data in texts; with tuf, securesystemslib and urllib3, 4 MB, for updates.
-DEVICE_DISTRIBUTIONS_MAX = 36
+DEVICE_DISTRIBUTIONS_MAX = 36  # with google-re2 and phonenumberslite, 7 MB, for personal data; tuf, securesystemslib, urllib3 for releases
 
 COPYLEFT = re.compile(r"(?<![A-Za-z])A?GPL|GNU (Affero )?General Public", re.IGNORECASE)
 
