@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from dashboard import limits
 from dashboard.app import create_app
+from dashboard.refusals import Refused
 from dashboard.settings import Settings
 from dashboard.studio import fields
 from dashboard.studio.check import check
@@ -247,6 +248,8 @@ def test_rings_are_stable_and_grow() -> None:
     assert len(ring(gateways, "tenth", "")) == 3
     assert set(ring(gateways, "tenth", "")) <= set(ring([*gateways, "gw-x"], "tenth", "")) | {"gw-x"} | set(gateways)
     assert ring(gateways, "all", "") == gateways
+    with pytest.raises(Refused, match=r"There is no gateway 'gw-33'; did you mean 'gw-3'\?"):
+        ring(gateways, "one", "gw-33")
 
 
 def test_a_text_is_checked_against_the_zones_of_the_fleet(publisher: Publisher) -> None:
