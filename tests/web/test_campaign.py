@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 from httpx import Response
+from sqlalchemy.exc import IntegrityError
 from starlette.testclient import TestClient
 
 from dashboard import limits
@@ -232,6 +233,19 @@ def test_two_editors_see_each_other_and_both_changes_stay(app: FastAPI, desk: De
     assert desk.send("save", base=base, text=html.unescape(merged)).status_code == 303
     table = tomllib.loads(html.unescape(merged))
     assert (table["policy"]["gap"], table["offers"][0]["title"]) == ("30 s", "Coffee, one euro off")
+
+
+def test_a_save_that_meets_another_at_the_same_moment_is_shown_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def clash(*_: object) -> int:
+        raise IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed"))
+
+    monkeypatch.setattr("dashboard.studio.versions.save", clash)
+    answer = desk.send("save", base="1", **{"offer.flat-white.title": "Half a price"})
+    assert answer.status_code == 409
+    assert Markup(answer.text).faults == []
+    assert 'name="offer.flat-white.title" value="Half a price"' in answer.text
+    monkeypatch.undo()
+    assert desk.send("save", base="1", **{"offer.flat-white.title": "Half a price"}).status_code == 303
 
 
 def test_a_desk_without_keys_says_how_to_get_a_campaign(settings: Settings, tmp_path: Path) -> None:
