@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from starlette.datastructures import FormData, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -162,18 +162,26 @@ def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:
 
 
 def _answer_absence(app: FastAPI, rendering: Rendering) -> None:
-    """Answer requests while the database cannot be used; a form is shown again with its fields."""
+    """Answer requests that the database could not take; a form is shown again with its fields."""
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
-    async def on_store(request: Request, fault: DBAPIError) -> Response:
-        log.error("the database cannot be used: %s", str(fault.orig).strip().splitlines()[0])
+    async def on_away(request: Request, fault: DBAPIError) -> Response:
+        return await kept(request, fault, 503, "The database cannot be reached", "the database is not available; try again later")
+
+    @app.exception_handler(IntegrityError)
+    async def on_clash(request: Request, fault: DBAPIError) -> Response:
+        return await kept(request, fault, 409, "Another change came first", "another change came first; nothing was stored")
+
+    async def kept(request: Request, fault: DBAPIError, status: int, title: str, line: str) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, str(fault.orig).strip().split("\n", 1)[0])
         headers = {"Retry-After": "5"}
         if request.url.path.startswith("/v1/") or request.url.path == "/live":
-            return JSONResponse({"error": "the database is not available; try again later"}, 503, headers)
+            return JSONResponse({"error": line}, status, headers)
         try:
             form = await read_form(request) if request.method == "POST" else FormData()
         except Refused as refused:
-            return HTMLResponse(rendering.page(request, "away.html", kept=[], target="", fault=refused.line), refused.status)
-        kept = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name not in SECRET_FIELDS]
-        return HTMLResponse(rendering.page(request, "away.html", kept=kept, target=request.url.path, fault=""), 503, headers)
+            return HTMLResponse(rendering.page(request, "away.html", title=title, kept=[], target="", fault=refused.line), refused.status)
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name not in SECRET_FIELDS]
+        page = rendering.page(request, "away.html", title=title, kept=fields, target=request.url.path, fault="")
+        return HTMLResponse(page, status, headers)

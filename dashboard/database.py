@@ -48,11 +48,19 @@ class Database:
                 self._engine = create_engine(parsed, hide_parameters=True)
                 _make_private(parsed.database)
                 _sqlite(self._engine)
-            with self.writing("migrations") as connection:
-                migrate(connection)
+            self._migrate()
         except (ArgumentError, DBAPIError, OSError) as fault:
             cause = fault.orig if isinstance(fault, DBAPIError) else fault
             raise StoreError(f"cannot use the store: {str(cause).strip().splitlines()[0]}") from fault
+
+    def _migrate(self) -> None:
+        """Bring the database to the newest migration. Raises StoreError."""
+        try:
+            with self.writing("migrations") as connection:
+                migrate(connection)
+        except StoreError:
+            self.close()
+            raise
 
     @property
     def url(self) -> URL:

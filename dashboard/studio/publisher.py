@@ -27,6 +27,7 @@ from dashboard.studio.check import check, signed_off
 from gateway.adapters.bundle import open_bundle, read_content, read_public_keys, redrafted, write_bundle
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.desired import DOMAIN, Desired, DesiredBundle, Reported, SignedDesired
+from gateway.core.nearest import nearest
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -199,7 +200,9 @@ class Publisher:
 
 def ring(gateways: Sequence[str], name: str, chosen: str) -> list[str]:
     """The gateways of a ring: one, a tenth (always the same ones), or all. Raises Refused (422) for another name."""
-    if name == "one" and chosen in gateways:
+    if name == "one":
+        if chosen not in gateways:
+            raise Refused(422, f"There is no gateway {chosen!r}{nearest(chosen, gateways)}" if chosen else "Enter the id of one gateway.")
         return [chosen]
     if name == "tenth":
         shuffled = sorted(gateways, key=lambda gateway: hashlib.sha256(gateway.encode()).digest())
@@ -215,7 +218,7 @@ def stopped_offers(connection: Connection) -> list[str]:
 
 
 def standings(connection: Connection, gateways: Sequence[str]) -> list[Standing]:
-    """Each gateway's desired and reported state."""
+    """Each gateway's desired and reported state: refused orders first, then those on the way."""
     orders = {row.gateway: row for row in connection.execute(select(desired))}
     reports = {row.gateway: row for row in connection.execute(select(reported))}
     campaigns = {row.sha256: row.campaign for row in connection.execute(select(bundles.c.sha256, bundles.c.campaign))}
@@ -228,7 +231,7 @@ def standings(connection: Connection, gateways: Sequence[str]) -> list[Standing]
         seconds = max(0, report.serial_at_ms - order.at_ms) / 1000 if is_done and order is not None and report is not None else None
         fault = "" if report is None else report.fault
         found.append(Standing(gateway, wanted, runs, fault, seconds, None if report is None else report.at_ms))
-    return found
+    return sorted(found, key=lambda one: (not one.fault, one.seconds is not None, one.gateway))
 
 
 def known_zones(connection: Connection) -> list[str]:

@@ -173,7 +173,7 @@ class CampaignPages:
                 "changes": changes,
                 "missing": "" if bundle is not None else versions.missing_approval(given),
                 "halted": bundle.halted if bundle is not None else "",
-                "standings": standings(connection, known_gateways(connection)),
+                "gateways": known_gateways(connection),
                 "questions": versions.QUESTIONS,
             }
         return HTMLResponse(self._rendering.page(request, "version.html", fault=fault, **context), 409 if fault else 200)

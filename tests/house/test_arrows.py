@@ -193,6 +193,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.condition",
             "gateway.core.desired",
             "gateway.core.ids",
+            "gateway.core.nearest",  # a name that was probably meant
             "gateway.core.offers",
             "gateway.core.privacy.laplace",  # the variance of a stated noise
             "gateway.core.records",

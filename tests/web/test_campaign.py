@@ -14,10 +14,12 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 from httpx import Response
+from sqlalchemy.exc import IntegrityError
 from starlette.testclient import TestClient
 
 from dashboard import limits
 from dashboard.app import create_app
+from dashboard.refusals import Refused
 from dashboard.settings import Settings
 from dashboard.studio import fields
 from dashboard.studio.check import check
@@ -233,6 +235,19 @@ def test_two_editors_see_each_other_and_both_changes_stay(app: FastAPI, desk: De
     assert (table["policy"]["gap"], table["offers"][0]["title"]) == ("30 s", "Coffee, one euro off")
 
 
+def test_a_save_that_meets_another_at_the_same_moment_is_shown_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def clash(*_: object) -> int:
+        raise IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed"))
+
+    monkeypatch.setattr("dashboard.studio.versions.save", clash)
+    answer = desk.send("save", base="1", **{"offer.flat-white.title": "Half a price"})
+    assert answer.status_code == 409
+    assert Markup(answer.text).faults == []
+    assert 'name="offer.flat-white.title" value="Half a price"' in answer.text
+    monkeypatch.undo()
+    assert desk.send("save", base="1", **{"offer.flat-white.title": "Half a price"}).status_code == 303
+
+
 def test_a_desk_without_keys_says_how_to_get_a_campaign(settings: Settings, tmp_path: Path) -> None:
     desk = Desk(create_app(settings))
     assert "--campaign-key" in desk.page().text
@@ -247,6 +262,8 @@ def test_rings_are_stable_and_grow() -> None:
     assert len(ring(gateways, "tenth", "")) == 3
     assert set(ring(gateways, "tenth", "")) <= set(ring([*gateways, "gw-x"], "tenth", "")) | {"gw-x"} | set(gateways)
     assert ring(gateways, "all", "") == gateways
+    with pytest.raises(Refused, match=r"There is no gateway 'gw-33'; did you mean 'gw-3'\?"):
+        ring(gateways, "one", "gw-33")
 
 
 def test_a_text_is_checked_against_the_zones_of_the_fleet(publisher: Publisher) -> None:

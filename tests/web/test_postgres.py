@@ -25,6 +25,7 @@ from tests.web.postgres import Postgres
 from tests.web.seed import TOKENS, Json, batch, bearer, hours, packed, street_batches
 from tests.web.server import LiveServer
 
+Desk = Callable[..., TestClient]
 TEXT = (WORLD / "campaign.toml").read_text("utf-8")
 
 
@@ -44,12 +45,22 @@ def send(client: TestClient, body: Json) -> int:
     return int(answer.status_code)
 
 
-def desk(settings: Settings, publisher: Publisher | None = None) -> TestClient:
-    app = create_app(settings, publisher)
-    return TestClient(app, base_url="http://localhost", cookies={COOKIE: sign_in(app)}, follow_redirects=False)
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """Makes signed-in clients of desks, whose connections are closed at the end."""
+    stores: list[Store] = []
+
+    def make(settings: Settings, publisher: Publisher | None = None) -> TestClient:
+        app = create_app(settings, publisher)
+        stores.append(app.state.accounts._store)
+        return TestClient(app, base_url="http://localhost", cookies={COOKIE: sign_in(app)}, follow_redirects=False)
+
+    yield make
+    for store in stores:
+        store.close()
 
 
-def test_pages_and_figures_are_those_of_sqlite(shared: Settings, settings: Settings, publisher: Publisher) -> None:
+def test_pages_and_figures_are_those_of_sqlite(desk: Desk, shared: Settings, settings: Settings, publisher: Publisher) -> None:
     answers = []
     for each in (shared, settings):
         client = desk(each.model_copy(update={"campaign": TEXT, "audit_key": b"k" * 32}), publisher)
@@ -88,7 +99,7 @@ def test_migrations_make_the_tables_of_the_program(kind: str, shared: Settings, 
         Store(shared.database_url if kind == "postgresql" else sqlite_url(tmp_path / "new.db"))
 
 
-def test_the_same_batch_at_two_desks_at_once_is_stored_once(shared: Settings) -> None:
+def test_the_same_batch_at_two_desks_at_once_is_stored_once(desk: Desk, shared: Settings) -> None:
     clients = [desk(shared), desk(shared)]
     bodies = [batch(f"b{number}", [hours(f"r{number}", window=number % 5 - 40 * number)]) for number in range(12)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -118,7 +129,7 @@ def _next(lines: Iterator[str], is_it: Callable[[str], bool]) -> str:
     return next(line for line in lines if is_it(line))
 
 
-def test_a_save_without_the_database_keeps_all_that_was_typed(shared: Settings, publisher: Publisher, cluster: Postgres) -> None:
+def test_a_save_without_the_database_loses_nothing_typed(desk: Desk, shared: Settings, publisher: Publisher, cluster: Postgres) -> None:
     client = desk(shared.model_copy(update={"campaign": TEXT}), publisher)
     form = {"csrf": csrf(client.app, client.cookies[COOKIE]), "base": "1", "offer.flat-white.title": "Half a price"}  # type: ignore[arg-type]
     cluster.stop()
