@@ -45,7 +45,7 @@ COMMANDS: dict[str, str] = {
     "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
     "backup": "Back up a gateway, which may be running, into one encrypted file.",
     "restore": "Restore a stopped gateway from a backup; withdrawals since the backup are carried out.",
-    "update": "Install the newest signed release of the program, and try it out: it stays if the gateway proves itself with it.",
+    "update": "Install the newest signed release for this machine, and try it out: it stays if the gateway proves itself with it.",
     "release": "Make a repository of signed releases for `wayside update`: a folder for a web server or a USB stick.",
     "privacy": "Look for personal data in texts, state the numbers that leave, and check the noise and the ledger.",
     "history": "Export visits, offers, answers and purchases as training data.",

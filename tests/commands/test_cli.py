@@ -52,7 +52,7 @@ def test_help_imports_no_command() -> None:
     code += "; print([m for m in sys.modules if 'gateway.' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert all(summary[:20] in done.stdout for summary in COMMANDS.values())
-    assert done.stdout.splitlines()[-1] == "['gateway.cli']"
+    assert done.stdout.splitlines()[-1] == "['gateway.core', 'gateway.core.refusal', 'gateway.cli']"
 
 
 def test_a_broker_that_is_not_there_is_one_line_that_says_what_to_do(config: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_bundle_signed_by_a_stranger_is_refused(tmp_path: Path) -> None:
         ("tiny.pub", "none.pub", r"bundle\.trusted_keys: .*none\.pub cannot be read \(No such file"),
         ("tiny.pub", "tiny.bundle", r"bundle\.trusted_keys: "),
         ("[store]", '[cloud]\nurl = "http://localhost:1"\ntoken_file = "none.token"\n[store]', r"cloud\.token_file: .* cannot be read"),
-        ("port = 1883", 'port = 1883\npassword_file = "none.txt"', r"mqtt\.password_file: .*none\.txt cannot be read"),
+        ("port = 1883", 'port = 1883\nusername = "gw"\npassword_file = "none.txt"', r"mqtt\.password_file: .*none\.txt cannot be read"),
         ("port = 1883", 'port = 1883\nca_file = "none.pem"', r"mqtt.ca_file: .*none\.pem cannot be read"),
         ("port = 1883", 'port = 1883\nca_file = "tiny.pub"', r"(?i)certificate|pem"),
         ('decoder = "wayside_v1"', 'decoder = "wayside_v2"', r"no decoder is called 'wayside_v2'; did you mean wayside_v1\?"),

@@ -50,7 +50,7 @@ def test_a_right_config_is_taken_once(config: Path) -> None:
     [
         (lambda text: text.replace("[mqtt]", "[mqqt]"), "mqqt"),
         (lambda text: text + "\n[[sources]]\ntopic = 'x/#'\ndecoder = 'no_such_format'\n", "no_such_format"),
-        (lambda text: text.replace("[mqtt]", "[mqtt]\npassword_file = 'absent'"), "absent"),
+        (lambda text: text.replace("[mqtt]", "[mqtt]\nusername = 'gw'\npassword_file = 'absent'"), "absent"),
         (lambda text: text.replace("[mqtt]", "[mqtt]\nca_file = 'wayside.toml'"), "wayside.toml"),
         (lambda text: text.replace("tiny.wayside", "absent.wayside").replace(".bundle", ".absent"), "absent"),
     ],

@@ -258,7 +258,7 @@ def test_gateways_and_desks_of_two_versions_read_each_others_reports(street: Str
     new = street.thread(FakeDesk()).report()
     older = msgspec.json.decode(msgspec.json.encode(new), type=OlderReported)
     assert (older.gateway, older.zones) == ("gw-a", ("plaza",))
-    assert msgspec.json.decode(msgspec.json.encode(older), type=Reported) == new
+    assert msgspec.json.decode(msgspec.json.encode(older), type=Reported) == msgspec.structs.replace(new, condition=None)
 
 
 def test_the_kept_state_of_another_version_is_read(street: Street) -> None:
