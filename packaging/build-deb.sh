@@ -72,7 +72,7 @@ Depends: $needs, libc6, libstdc++6, passwd, tzdata
 Recommends: mosquitto
 Section: net
 Priority: optional
-Installed-Size: $(du -sk "$root" | cut -f1)
+Installed-Size: $(find "$root" -type f -printf '%s\n' | awk '{sum += $1} END {print int(sum / 1024)}')
 Description: IoT edge gateway with on-device personalization
  Receives messages of beacons and sensors over MQTT, keeps a local context of
  consenting people, and sends one offer or none. Identities stay on the gateway.
