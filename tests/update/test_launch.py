@@ -191,7 +191,7 @@ def test_a_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert slots.current() == ""
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [3, pytest.param(200, marks=pytest.mark.soak)])
 def test_updates_interrupted_at_random_moments_leave_no_dead_device(device: Device, tmp_path: Path, count: int) -> None:
     draws = random.Random(11)  # noqa: S311 - reproducible moments
     shops = [Shop(tmp_path / name) for name in ("works", "ends")]
