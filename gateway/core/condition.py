@@ -1,7 +1,7 @@
 """The condition of a gateway for its operator, as it is reported to the desk.
 
-Nothing here may show when a person was near. The time of a source's last message would, so a source has the number of whole days without
-any, and that changes at midnight only.
+Nothing here may show when a person was near. Sources that place people are left out, and a source of sensors has the number of whole days
+without a message, which changes at midnight only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DAYS_MAX = 10_000
 
 
 class SourceCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A source by its decoder, and the whole days before today without a message of it (None: not known since the start)."""
+    """A source of sensors by its decoder, and the whole days before today without a message of it (None: not known since the start)."""
 
     decoder: Annotated[str, Meta(max_length=64)]
     silent_days: Annotated[int, Meta(ge=0, le=DAYS_MAX)] | None

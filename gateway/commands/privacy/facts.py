@@ -150,7 +150,8 @@ def registry(found: Facts) -> dict[str, Any]:
         "bound_on_output_distance": found.epsilon,
         "data_domain": "Contacts of people with consent to measurement: zone, offer, final outcome, service day",
         "unprotected_quantities": "Zones and offers (the public catalogue), the number of records that wait, the version of the model, and "
-        "that the gateway runs. Epsilon, bound and tables were chosen on simulated people.",
+        "that the gateway runs; to a desk also its release, connection, end of certificates, settings and stopped "
+        "offers, and the whole days without a message of sources of sensors. Epsilon, bound and tables were chosen on simulated people.",
     }
     model = {
         "model_name": "Central",
