@@ -148,7 +148,14 @@ class MosquittoBroker:
         return False
 
     def _write_config(self) -> Path:
-        lines = [f"listener {self.port} {self.host}", "allow_anonymous true", "log_type error", "log_type warning", "log_type notice"]
+        lines = [
+            f"listener {self.port} {self.host}",
+            "allow_anonymous true",
+            "set_tcp_nodelay true",
+            "log_type error",
+            "log_type warning",
+            "log_type notice",
+        ]
         if self._persistence is not None:
             self._persistence.mkdir(parents=True, exist_ok=True)
             lines += ["persistence true", f"persistence_location {self._persistence}/", "autosave_interval 1"]

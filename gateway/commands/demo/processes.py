@@ -147,7 +147,9 @@ def start_broker(folder: Path, search: str | None = None) -> tuple[Part, int, st
     mosquitto = shutil.which("mosquitto", path=folders)
     if mosquitto:
         config = folder / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n")
+        config.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\nmax_queued_messages 100000\n"
+        )
         part, name = Part("broker", [mosquitto, "-c", str(config)], folder), "broker: Mosquitto"
     else:
         config = folder / "amqtt.yaml"
