@@ -66,64 +66,34 @@ def _of_record() -> list[ForeignKeyConstraint]:
     return [ForeignKeyConstraint(["gateway", "id"], ["records.gateway", "records.id"])]
 
 
-def _count() -> list[Column[Any]]:
-    """Columns of one noised count: its period, its value and the variance of its noise."""
-    return [
+def _counts(name: str, *columns: Column[Any], indexed: tuple[str, ...] = ()) -> Table:
+    """A table of noised counts: of which record, `columns` of what, period, value and variance of the noise."""
+    return Table(
+        name,
+        metadata,
+        Column("gateway", String(64), primary_key=True),
+        Column("id", String(128), primary_key=True),
+        *columns,
         Column("window_start_ms", BigInteger, nullable=False),
         Column("window_ms", BigInteger, nullable=False),
         Column("count", BigInteger, nullable=False),
         Column("variance", Float, nullable=False),
-    ]
+        *_of_record(),
+        Index(f"{name}_by_window", "window_start_ms"),
+        *(Index(f"{name}_by_{column}", column, "window_start_ms") for column in indexed),
+    )
 
 
-hours = Table(
-    "hours",
-    metadata,
-    Column("gateway", String(64), primary_key=True),
-    Column("id", String(128), primary_key=True),
-    Column("zone", String(64), primary_key=True),
-    *_count(),
-    *_of_record(),
-    Index("hours_by_window", "window_start_ms"),
-    Index("hours_by_gateway", "gateway", "window_start_ms"),
-)
-
-contacts = Table(
+hours = _counts("hours", Column("zone", String(64), primary_key=True), indexed=("gateway",))
+contacts = _counts(
     "contacts",
-    metadata,
-    Column("gateway", String(64), primary_key=True),
-    Column("id", String(128), primary_key=True),
     Column("zone", String(64), primary_key=True),
     Column("outcome", String(16), primary_key=True),
     Column("offer", String(64), nullable=False),
-    *_count(),
-    *_of_record(),
-    Index("contacts_by_window", "window_start_ms"),
-    Index("contacts_by_gateway", "gateway", "window_start_ms"),
-    Index("contacts_by_offer", "offer", "window_start_ms"),
+    indexed=("gateway", "offer"),
 )
-
-visitors = Table(
-    "visitors",
-    metadata,
-    Column("gateway", String(64), primary_key=True),
-    Column("id", String(128), primary_key=True),
-    Column("zone", String(64), primary_key=True),
-    *_count(),
-    *_of_record(),
-    Index("visitors_by_window", "window_start_ms"),
-)
-
-control = Table(
-    "control",
-    metadata,
-    Column("gateway", String(64), primary_key=True),
-    Column("id", String(128), primary_key=True),
-    Column("item", String(16), primary_key=True),
-    *_count(),
-    *_of_record(),
-    Index("control_by_window", "window_start_ms"),
-)
+visitors = _counts("visitors", Column("zone", String(64), primary_key=True))
+control = _counts("control", Column("item", String(16), primary_key=True))
 
 health = Table(
     "health",

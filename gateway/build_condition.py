@@ -9,15 +9,13 @@ from zoneinfo import ZoneInfo
 from gateway.adapters.tls_files import first_end_ms
 from gateway.core.condition import Condition, SilentDays
 from gateway.core.site import local
-from gateway.decoders.contract import MEASURED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from datetime import date
 
     from gateway.config import Config
     from gateway.runtime.app import App
-    from gateway.runtime.tallies import Tally
 
 
 def condition_of(config: Config, app: App) -> Callable[[], Condition]:
@@ -31,12 +29,7 @@ def condition_of(config: Config, app: App) -> Callable[[], Condition]:
         return local(at_ms, zone).date()
 
     def read() -> Condition:
-        newest = [(one.name, day(one.newest_ms) if one.newest_ms else None) for one in of_sensors(app.router.tallies)]
+        newest = [(one.name, day(one.newest_ms) if one.newest_ms else None) for one in app.router.tallies if one.is_of_sensors]
         return Condition(release, app.bus.link().connected, silent(day(app.clock.now_ms()), newest), ends_ms)
 
     return read
-
-
-def of_sensors(tallies: Iterable[Tally]) -> Iterator[Tally]:
-    """Those of sources that only measure. The silence of sightings, positions and facts would show the days on which people were near."""
-    return (one for one in tallies if one.source.kinds <= MEASURED)

@@ -1,28 +1,26 @@
-"""The gateway's own state as Prometheus metrics (text format 0.0.4), without numbers that depend on people.
+"""The gateway's own state as Prometheus metrics (text format 0.0.4), without numbers of what people do.
 
 The text is written here, because all numbers are already in one report: the library's registry would hold each a second time, and add
-300 kB to the device. Counts of sightings, visits, decisions and offers stay on the gateway: a series of them shows what one person did.
+300 kB to the device. Counts of sightings, visits, decisions and offers stay on the gateway: a series of them shows what one
+person did. Sources that place people are left out as well. Memory and bytes written rise with traffic, so keep the address on the machine.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.core.http import Response, problem
-from gateway.core.ports import StoreError
-from gateway.runtime.report import make_report
+from gateway.core.http import Response
+from gateway.runtime.report import reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gateway.core.http import Handler, Request
+    from gateway.core.http import Handler
     from gateway.runtime.app import App
-    from gateway.runtime.report import Report
+    from gateway.runtime.report import Report, SourceReport
 
 RESOURCE = "/metrics"
 MEDIA_TYPE = "text/plain; version=0.0.4"
-WAIT_S = 5.0
 HEARD_MS = 3_600_000
 ONLINE = "online"
 
@@ -40,23 +38,26 @@ class Metric(NamedTuple):
 
 
 def is_flowing(report: Report, now_ms: int) -> bool:
-    """Whether the gateway works from end to end: it is connected, stores, decides with a model, and a source was heard within the hour."""
-    is_heard = any(one.newest_ms is not None and now_ms - one.newest_ms < HEARD_MS for one in report.sources)
+    """Whether the gateway works from end to end: it is connected, stores, decides with a model, and hears its sensors, if it has any."""
+    sensors = [one for one in report.sources if one.is_of_sensors]
+    is_heard = any(_is_heard(one, now_ms) for one in sensors) or not sensors
     return report.connected and report.status.state == ONLINE and bool(report.status.model) and is_heard
+
+
+def _is_heard(source: SourceReport, now_ms: int) -> bool:
+    return source.newest_ms is not None and now_ms - source.newest_ms < HEARD_MS
 
 
 def metrics(report: Report, now_ms: int) -> Iterator[Metric]:
     """All metrics of a report."""
     status = report.status
-    heard: dict[Label | None, float] = {
-        ("topic", one.topic): float(one.newest_ms is not None and now_ms - one.newest_ms < HEARD_MS) for one in report.sources
-    }
+    heard: dict[Label | None, float] = {("topic", one.topic): float(_is_heard(one, now_ms)) for one in report.sources if one.is_of_sensors}
     yield _one(
-        "flowing", "gauge", "1 if it is connected, stores, has a model, and heard a source within the hour", is_flowing(report, now_ms)
+        "flowing", "gauge", "1 if it is connected, stores, has a model, and heard a sensor within the hour", is_flowing(report, now_ms)
     )
     yield _one("connected", "gauge", "1 if it is connected to the broker", report.connected)
     yield _one("connects_total", "counter", "connections to the broker since the start", status.connects)
-    yield Metric("source_heard", "gauge", "1 if a message of the source arrived within the hour", heard)
+    yield Metric("source_heard", "gauge", "1 if a message of the source of sensors arrived within the hour", heard)
     yield Metric("refused_total", "counter", "messages that no decoder reads, by decoder and reason", _by("reason", status.refused))
     yield _one("messages_shed_total", "counter", "messages dropped because more arrived than can be processed", status.messages_shed)
     yield _one("mailbox_messages", "gauge", "messages that wait to be processed", status.mailbox)
@@ -85,17 +86,7 @@ def text(found: Iterator[Metric]) -> str:
 
 def exporter(app: App, now_ms: Callable[[], int]) -> Handler:
     """Answers GET of RESOURCE; it never raises."""
-
-    async def handle(request: Request) -> Response:
-        if (request.method, request.path) != ("GET", RESOURCE):
-            return problem(404, "no_resource", f"GET {RESOURCE} is the only resource")
-        try:
-            report = await asyncio.wait_for(asyncio.wrap_future(app.mailbox.call(lambda _: make_report(app))), WAIT_S)
-        except (TimeoutError, StoreError, asyncio.CancelledError):
-            return problem(503, "busy", f"the gateway did not answer within {WAIT_S:g} s: it is starting, stopping, or its disk hangs")
-        return Response(200, text(metrics(report, now_ms())).encode(), MEDIA_TYPE)
-
-    return handle
+    return reporter(app, RESOURCE, lambda report: Response(200, text(metrics(report, now_ms())).encode(), MEDIA_TYPE))
 
 
 def _one(name: str, kind: str, meaning: str, value: float) -> Metric:

@@ -31,12 +31,13 @@ OWN_IO = Path("/proc/self/io")
 
 
 class SourceReport(msgspec.Struct, frozen=True):
-    """Messages of a source since the start, and the arrival of the newest (None: no message yet)."""
+    """Messages of a source since the start, the arrival of the newest (None: no message yet), and whether the source only measures."""
 
     topic: str
     decoder: str
     messages: int
     newest_ms: int | None
+    is_of_sensors: bool
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -73,7 +74,9 @@ def make_report(app: App) -> Report:
         link_trouble=app.clean(link.trouble),
         cloud_trouble=app.clean(app.uplink.trouble) if app.uplink is not None else "",
         status=status,
-        sources=tuple(SourceReport(one.source.topic, one.name, one.messages, one.newest_ms or None) for one in router.tallies),
+        sources=tuple(
+            SourceReport(one.source.topic, one.name, one.messages, one.newest_ms or None, one.is_of_sensors) for one in router.tallies
+        ),
         unnamed={app.clean(name): times for name, times in router.unnamed.times.most_common()},
         unnamed_others=router.unnamed.others,
         examples={key: app.clean(text) for key, text in router.examples.texts.items()},
@@ -93,17 +96,21 @@ def _written_bytes() -> int | None:
     return next((int(value) for name, _, value in (line.partition(":") for line in lines) if name == "write_bytes"), None)
 
 
-def reporter(app: App) -> Handler:
-    """Answers GET of RESOURCE; it never raises."""
+def _as_json(report: Report) -> Response:
+    return Response(200, msgspec.json.encode(report))
+
+
+def reporter(app: App, resource: str = RESOURCE, answer: Callable[[Report], Response] = _as_json) -> Handler:
+    """Answers GET of a resource from the report of the moment; it never raises."""
 
     async def handle(request: Request) -> Response:
-        if (request.method, request.path) != ("GET", RESOURCE):
-            return problem(404, "no_resource", f"GET {RESOURCE} is the only resource")
+        if (request.method, request.path) != ("GET", resource):
+            return problem(404, "no_resource", f"GET {resource} is the only resource")
         try:
             made = await asyncio.wait_for(asyncio.wrap_future(app.mailbox.call(lambda _: make_report(app))), WAIT_S)
         except (TimeoutError, StoreError, asyncio.CancelledError):
             return problem(503, "busy", f"the gateway did not answer within {WAIT_S:g} s: it is starting, stopping, or its disk hangs")
-        return Response(200, msgspec.json.encode(made))
+        return answer(made)
 
     return handle
 

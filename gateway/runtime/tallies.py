@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gateway.decoders.contract import MEASURED
+
 if TYPE_CHECKING:
     from gateway.decoders.contract import DecodeError
     from gateway.runtime.sources import Source
@@ -22,6 +24,11 @@ class Tally:
         """Start at zero."""
         self.source, self.name = source, source.decoder.name
         self.messages = self.observations = self.newest_ms = 0
+
+    @property
+    def is_of_sensors(self) -> bool:
+        """Whether the source only measures. The silence of sightings, positions and facts would show when people were near."""
+        return self.source.kinds <= MEASURED
 
 
 class Unnamed:
