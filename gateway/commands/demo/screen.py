@@ -60,9 +60,13 @@ class Screen:
             f"{summary['triggers']} triggers, answers: {answers}.\n"
             f"{summary['records_made']} records made, {summary['records_taken']} taken by the dashboard, which holds "
             f"{summary['records_at_dashboard']}.\n"
-            f"From message to trigger: p50 {summary['trigger_ms_p50']} ms, p99 {summary['trigger_ms_p99']} ms. "
+            f"From message to trigger: p50 {_ms(summary['trigger_ms_p50'])}, p99 {_ms(summary['trigger_ms_p99'])}. "
             f"{learning}Unhandled errors: {summary['unhandled_errors']}."
         )
+
+
+def _ms(time_ms: float | None) -> str:
+    return "-" if time_ms is None else f"{time_ms} ms"
 
 
 def _figures(totals: Totals) -> Table:
@@ -76,7 +80,7 @@ def _figures(totals: Totals) -> Table:
     ):
         table.add_row(label, *(str(report.get(name, 0)) for report in totals.reports), str(totals.number(name)))
     table.add_row(
-        "trigger p50 / p99 ms", *(f"{report.get('trigger_ms_p50')} / {report.get('trigger_ms_p99')}" for report in totals.reports), ""
+        "trigger p50 / p99", *(f"{_ms(one.get('trigger_ms_p50'))} / {_ms(one.get('trigger_ms_p99'))}" for one in totals.reports), ""
     )
     table.add_row("records at the dashboard", *("" for _ in totals.reports), str(totals.dashboard.get("records", 0)))
     return table
