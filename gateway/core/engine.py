@@ -319,8 +319,12 @@ class _Batch(UnitOfWork):
             is_unconfirmed=channel == "phone" and second_fact.is_missing(self, subject.subject),
             beside=slate.contacts,
         )
-        thought = deciding.deliberation(self, subject)
+        may_offer = contexts.allows(subject, "offers", self.now_ms)
+        thought = deciding.deliberation(self, subject) if may_offer else None
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
+        if not may_offer and channel == "phone":
+            self.out.decisions.unlogged.append(decision)
+            return decision
         if slate.most > 1:
             first = f"{self.site.gateway}.{slate.drawn or drawn}"
             decision = msgspec.structs.replace(decision, slate=first, position=slate.position)
