@@ -135,7 +135,7 @@ def _wired(config: Config, clock: SystemClock, site: Site, slot: ModelSlot, stor
     return app
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "wishes", "incident", "played"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "withdrawn", "wishes", "incident", "played"})
 WAYSIDE = "wayside_v1"
 FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b

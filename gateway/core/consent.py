@@ -19,7 +19,7 @@ from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.state import FactRow
 from gateway.core.state.register import Grant
-from gateway.core.state.replies import Reply
+from gateway.core.state.replies import Reply, Withdrawn
 from gateway.core.types import Consent, Envelope
 from gateway.core.unit_of_work import UnitOfWork
 
@@ -125,6 +125,8 @@ def _withdrawn(work: UnitOfWork, consent: Consent, before: SubjectContext | None
     if before is None:
         return Discard.NOT_CONSENTED
     envelope = consent.envelope
+    if consent.source != "device":  # a device states it to all gateways itself
+        work.out.replies.withdrawn.append(Withdrawn(envelope.device, consent.change or 0, work.draw()))
     _note(work, envelope.device, envelope.boot, envelope.seq)
     if consent.change is not None:
         _note(work, envelope.device, CHANGES, consent.change)

@@ -62,6 +62,7 @@ from gateway.core.types import (
     Fact,
     Incident,
     NeighbourContact,
+    NeighbourWithdrawal,
     Observation,
     Occasion,
     OfferRequest,
@@ -80,6 +81,7 @@ from gateway.core.types import (
 from gateway.core.unit_of_work import Draw, UnitOfWork
 from gateway.core.wishes import apply_control, apply_wishes, repeat_wishes
 
+FromNeighbour = NeighbourContact | NeighbourWithdrawal
 CHECK_IN_CONFIDENCE = 0.9  # a code can be passed on as a picture while it lasts
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
@@ -132,6 +134,7 @@ class _Batch(UnitOfWork):
                 | Incident()
                 | Event()
                 | NeighbourContact()
+                | NeighbourWithdrawal()
                 | ProofOfPlay()
             ):
                 return self._fact(observation)
@@ -319,8 +322,12 @@ class _Batch(UnitOfWork):
             is_unconfirmed=channel == "phone" and second_fact.is_missing(self, subject.subject),
             beside=slate.contacts,
         )
-        thought = deciding.deliberation(self, subject)
+        may_offer = contexts.allows(subject, "offers", self.now_ms)
+        thought = deciding.deliberation(self, subject) if may_offer else None
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
+        if not may_offer and channel == "phone":
+            self.out.decisions.unlogged.append(decision)
+            return decision
         if slate.most > 1:
             first = f"{self.site.gateway}.{slate.drawn or drawn}"
             decision = msgspec.structs.replace(decision, slate=first, position=slate.position)
@@ -376,8 +383,8 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact | Event | NeighbourContact) -> Discard | None:
-        if isinstance(fact, NeighbourContact) and fact.device == self.site.gateway:
+    def _fact(self, fact: Fact | Event | FromNeighbour) -> Discard | None:
+        if isinstance(fact, FromNeighbour) and fact.device == self.site.gateway:
             return None  # the broker returns own publications
         second_fact.note_app(self, self.subject_of(fact.envelope.device))
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
@@ -533,7 +540,7 @@ class _Batch(UnitOfWork):
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX
 
 
-_FACT_ROWS: Mapping[type[Fact | Event | NeighbourContact], Callable[[_Batch, Any], FactRow | Discard]] = {
+_FACT_ROWS: Mapping[type[Fact | Event | FromNeighbour], Callable[[_Batch, Any], FactRow | Discard]] = {
     Purchase: _Batch.purchase,
     Answer: _Batch.answer,
     Consent: apply_consent,
@@ -544,5 +551,6 @@ _FACT_ROWS: Mapping[type[Fact | Event | NeighbourContact], Callable[[_Batch, Any
     Event: occasions.happened,
     ProofOfPlay: screens.fold_played,
     NeighbourContact: neighbours.apply_contact,
+    NeighbourWithdrawal: neighbours.apply_withdrawal,
 }
 """Kind of fact -> the row to store, or the reason for which the fact is discarded."""

@@ -32,6 +32,7 @@ CONTACT_DAYS_MAX = 92  # a quarter: the longest window of a cap, a refusal or a 
 CONTACTS_KEPT_MAX = 256  # per subject: the contacts that caps are counted on
 NEIGHBOUR_CONTACTS_DAY_MAX = 32  # of one person in 24 hours; more than any policy needs, so a flood stores no more
 NEIGHBOUR_CONTACT_EXPIRY_S = 86_400  # a gateway that was away for a day missed a day of caps
+NEIGHBOUR_WITHDRAWN_DEVICES_MAX = 10_000  # withdrawals that wait for the broker, in memory
 PRESENTED_DBM_MIN = -45.0  # a tag held to a counter scanner: within a hand's breadth
 PRESENTED_MS = 15_000
 PRESENTED_TAGS_MAX = 64  # tags at counters, and tags that are being claimed there

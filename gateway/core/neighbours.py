@@ -1,5 +1,7 @@
 """Contacts by the other gateways of a site count for the caps, cool-down, refusals and silences of a person with consent here.
 
+A withdrawal on the page or at the desk of another gateway holds here too.
+
 A gateway states each contact once it is on its way (`gateway.runtime.neighbours`), and the person's own device states the answer to all
 gateways. Both are facts, so a restart keeps both. A contact that was never made makes this gateway more silent and opens nothing, and
 of one person only NEIGHBOUR_CONTACTS_DAY_MAX count in 24 hours. Contacts count at the time of their arrival.
@@ -14,13 +16,14 @@ import msgspec
 
 from gateway.core import context as contexts
 from gateway.core import limits
+from gateway.core.consent import apply_consent
 from gateway.core.context import Contact
 from gateway.core.discards import Discard
 from gateway.core.state import FactRow
-from gateway.core.types import AnswerKind
+from gateway.core.types import AnswerKind, Consent, Envelope
 
 if TYPE_CHECKING:
-    from gateway.core.types import Answer, NeighbourContact
+    from gateway.core.types import Answer, NeighbourContact, NeighbourWithdrawal
     from gateway.core.unit_of_work import UnitOfWork
 
 SENT, HELD_OUT = "contact", "contact_held_out"
@@ -42,6 +45,13 @@ def apply_contact(work: UnitOfWork, made: NeighbourContact) -> FactRow | Discard
     elsewhere = (*person.elsewhere, _contact(row.at_ms, row.kind, made.decision, made.offer))[-limits.CONTACTS_KEPT_MAX :]
     work.out.people.contexts[person.subject] = msgspec.structs.replace(person, elsewhere=elsewhere)
     return row
+
+
+def apply_withdrawal(work: UnitOfWork, stated: NeighbourWithdrawal) -> FactRow | Discard:
+    """Take the withdrawal of a person at another gateway, as one of the person's own device."""
+    made = Consent(Envelope(stated.person, f"\0{stated.boot}", 0), (), 1, work.now_ms, change=stated.change)
+    found = apply_consent(work, made)
+    return found if isinstance(found, Discard) else msgspec.structs.replace(found, envelope=stated.envelope)
 
 
 def apply_answer(work: UnitOfWork, answer: Answer) -> FactRow | Discard:

@@ -331,6 +331,23 @@ class NeighbourContact(msgspec.Struct, frozen=True, tag="contact", gc=False):
         return Envelope("\0contact", self.decision, 0)
 
 
+class NeighbourWithdrawal(msgspec.Struct, frozen=True, tag="withdrawn", gc=False):
+    """The gateway `device` states that the person with the phone `person` withdrew on its page or at its desk, with the number `change`.
+
+    `boot` is fresh for each withdrawal.
+    """
+
+    device: str
+    person: str
+    boot: str
+    change: int
+
+    @property
+    def envelope(self) -> Envelope:
+        """Identifies the withdrawal by its boot, however often it is stated; no device can state such a name."""
+        return Envelope("\0withdrawn", self.boot, 0)
+
+
 class Undelivered(msgspec.Struct, frozen=True, tag="undelivered", gc=False):
     """The offers of these decisions did not leave the gateway, or were refused by the system that passes them on."""
 
@@ -343,4 +360,4 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident | ProofOfPlay
 Measured = Sighting | Position | CheckIn | PageLink | Reading | Count | Status
-Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed
+Observation = Measured | Fact | Redeemed | NeighbourContact | NeighbourWithdrawal | Event | Undelivered | TimePassed

@@ -68,6 +68,7 @@ Kind = Literal[
     "incident",
     "redeemed",
     "contact",
+    "withdrawn",
     "played",
     "event",
 ]

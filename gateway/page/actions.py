@@ -61,8 +61,8 @@ class Gateway(Protocol):
 
     site: Site
 
-    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
-        """Fold observations on the writer thread; the result is committed."""
+    def ask(self, observations: Sequence[Observation], device: str, *, publishes: bool = False) -> Future[Asked]:
+        """Fold observations on the writer thread; the result is committed, and the reply published as well if it `publishes`."""
 
 
 class Actions:
@@ -284,7 +284,7 @@ class Actions:
 
     async def _ask(self, observations: Sequence[Observation], device: str) -> Asked:
         """The committed result. Raises BusyError after WAIT_S: the observations may still be taken later, as a message of a phone would."""
-        future = asyncio.wrap_future(self._gateway.ask(observations, device))
+        future = asyncio.wrap_future(self._gateway.ask(observations, device, publishes=True))
         try:
             return await asyncio.wait_for(asyncio.shield(future), self._wait_s)
         except TimeoutError:

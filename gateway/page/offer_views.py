@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.page.views import Terms
 
 NORMAL_95 = 1.96
+SILENT_SHOWN = 50
 PERIODS = ("night", "morning", "noon", "afternoon", "evening")
 
 
@@ -147,6 +148,7 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
         el("h2", texts("kept.offers")),
         el("p", texts("kept.offers_about", days=terms.decisions_days)),
         [_sent(texts, terms, one, titles) for one in sent] or el("p", texts("kept.no_offers")),
+        _silent(texts, terms, kept),
         el("h2", texts("kept.counts")),
         el("p", _counts(texts, terms, kept)),
         el("p", texts("kept.counts_left")) if left else None,
@@ -161,6 +163,21 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
         el("p", texts("kept.print")),
         here="kept",
         is_known=True,
+    )
+
+
+def _silent(texts: Texts, terms: Terms, kept: Kept) -> Html | None:
+    """The moments for which it was decided to make no offer, by place and time."""
+    rows = [join(place(one.zone), ", ", moment(one.at_ms, terms.timezone)) for one in kept.decisions if one.offer is None]
+    if not rows:
+        return None
+    shown, more = rows[:SILENT_SHOWN], len(rows) - SILENT_SHOWN
+    about = el("p", texts("kept.silent_about", days=terms.decisions_days))
+    return join(
+        el("h2", texts("kept.silent")),
+        about,
+        el("ul", [el("li", row) for row in shown]),
+        el("p", texts("kept.silent_more", more=more)) if more > 0 else None,
     )
 
 

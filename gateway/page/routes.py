@@ -121,7 +121,9 @@ class Page:
             ticket = self._do.ticket(zone)
         if visit.person is not None:
             return await self._offers(visit, visit.person, ticket, zone)
-        return _html(views.start(visit.texts, self._terms, ticket, zone, has_app=self._do.app_code("") is not None))
+        return _html(
+            views.start(visit.texts, self._terms, self._do.campaign.policy, ticket, zone, has_app=self._do.app_code("") is not None)
+        )
 
     async def offers(self, visit: Visit) -> Response:
         """The offers of the moment."""
@@ -207,7 +209,7 @@ class Page:
             notice = visit.texts(NOTICES[done])
         grants = await self._do.grants(visit.person)
         may_ask = self._do.may_ask(visit.person)
-        return _html(views.my_choices(visit.texts, self._terms, visit.person, grants, notice, may_ask=may_ask))
+        return _html(views.my_choices(visit.texts, self._terms, self._do.campaign.policy, visit.person, grants, notice, may_ask=may_ask))
 
     async def wishes(self, visit: Visit) -> Response:
         """The form of wishes."""

@@ -15,7 +15,7 @@ from gateway.page.markup import Child, Html, el, join
 from gateway.page.texts import CONSENT_VERSION
 
 if TYPE_CHECKING:
-    from gateway.core.offers import Campaign
+    from gateway.core.offers import Campaign, Policy
     from gateway.core.state.register import Grant
     from gateway.page.texts import Texts
 
@@ -39,7 +39,7 @@ class Terms(NamedTuple):
     address: str | None = None
 
 
-def start(texts: Texts, terms: Terms, ticket: str, zone: str | None, *, has_app: bool) -> Html:
+def start(texts: Texts, terms: Terms, policy: Policy, ticket: str, zone: str | None, *, has_app: bool) -> Html:
     """The page before a consent; `ticket` is of a check-in that was begun in `zone`. With `has_app` an app may claim the page."""
     incentive = terms.incentives.get(texts.language) or next(iter(terms.incentives.values()), "")
     return document(
@@ -51,7 +51,7 @@ def start(texts: Texts, terms: Terms, ticket: str, zone: str | None, *, has_app:
         incentive and el("p", texts("start.incentive", incentive=incentive), class_="incentive"),
         form(
             f"/{texts.language}/consent",
-            _purposes(texts, terms, ()),
+            _purposes(texts, terms, policy, ()),
             ticket and el("input", type="hidden", name="here", value=ticket),
             el("p", texts("start.no")),
             button(texts("start.agree"), "main"),
@@ -60,7 +60,9 @@ def start(texts: Texts, terms: Terms, ticket: str, zone: str | None, *, has_app:
     )
 
 
-def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[Grant], notice: Child, *, may_ask: bool) -> Html:
+def my_choices(
+    texts: Texts, terms: Terms, policy: Policy, person: SubjectContext, grants: list[Grant], notice: Child, *, may_ask: bool
+) -> Html:
     """The purposes with their receipt, and the linked tags."""
     granted = tuple(grant.purpose for grant in grants)
     newest = max(grants, key=lambda grant: grant.at_ms, default=None)
@@ -69,7 +71,7 @@ def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[
     return document(
         texts,
         texts("choices.title"),
-        form(f"/{texts.language}/consent", _purposes(texts, terms, granted), button(texts("choices.save"), "main")),
+        form(f"/{texts.language}/consent", _purposes(texts, terms, policy, granted), button(texts("choices.save"), "main")),
         join(el("h2", texts("choices.receipt")), receipt(texts, terms, newest)) if newest is not None else None,
         _control(texts) if may_ask else None,
         el("h2", texts("choices.tags")),
@@ -188,13 +190,17 @@ def refused(texts: Texts, reason: str, **values: str) -> Html:
     )
 
 
-def _purposes(texts: Texts, terms: Terms, granted: tuple[str, ...]) -> Html:
-    """One box for each purpose, none of them ticked before a person ticks it."""
+def _purposes(texts: Texts, terms: Terms, policy: Policy, granted: tuple[str, ...]) -> Html:
+    """One box for each purpose, none of them ticked before a person ticks it; caps and quiet hours are those of the campaign."""
+    span = {"start": _hour(policy.quiet_from), "end": _hour(policy.quiet_until)}
+    quiet = texts("purposes.quiet", **span) if policy.quiet_from != policy.quiet_until else ""
+    values: dict[str, str | int] = {"contacts": terms.contacts_max, "days": terms.decisions_days}
+    values |= {"most": policy.per_person_day_max, "quiet": quiet}
     boxes = [
         el(
             "div",
             _tick(texts(f"purposes.{purpose}.name"), "purpose", purpose, is_on=purpose in granted, described=f"about-{purpose}"),
-            el("p", texts(f"purposes.{purpose}.about", contacts=terms.contacts_max), id=f"about-{purpose}"),
+            el("p", texts(f"purposes.{purpose}.about", **values), id=f"about-{purpose}"),
             class_="purpose",
         )
         for purpose in PURPOSES
@@ -237,8 +243,13 @@ def _field(text: str, name: str, *, required: bool = False, autocomplete: str | 
 
 
 def _time(text: str, name: str, minute: int | None) -> Html:
-    value = None if minute is None else f"{minute // 60:02d}:{minute % 60:02d}"
+    value = None if minute is None else _hour(minute)
     return el("label", text, " ", el("input", type="time", name=name, value=value))
+
+
+def _hour(minute: int) -> str:
+    """A minute of the day as a time."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 def _of(named: Named, kind: str) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def access_list(members: Sequence[Member]) -> str:
 def _of_gateway(member: Member) -> list[str]:
     own = f"wayside/v1/{member.site}"
     down = [channel.topic(member.site, "+") for channel in CHANNELS.values() if channel.topic is not None]
-    up = [f"{own}/up/{member.gateway}/{kind}" for kind in ("redeemed", "contact")]
+    up = [f"{own}/up/{member.gateway}/{kind}" for kind in ("redeemed", "contact", "withdrawn")]
     echo = echo_topic(member.site, member.gateway)
     written = [f"{own}/gateway/{member.gateway}/status", echo, *up, f"{own}/reply/+/+", *down]
     return [*(f"topic read {without_share(one)}" for one in member.filters), *(f"topic write {one}" for one in written)]

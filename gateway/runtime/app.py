@@ -233,17 +233,18 @@ class App:
         waiting_ms = self.mailbox.waiting_since_ms()  # after the link: its messages are in the mailbox
         visits.heard_until_ms = min((moment for moment in (link.heard_ms, waiting_ms) if moment is not None), default=None)
 
-    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
-        """Fold observations on the writer thread, all in one commit; the reply to `device` is returned and not published.
+    def ask(self, observations: Sequence[Observation], device: str, *, publishes: bool = False) -> Future[Asked]:
+        """Fold observations on the writer thread, all in one commit; the reply to `device` is returned.
 
-        The future raises StoreFullError while a batch cannot be stored.
+        With `publishes` it is published too, if `device` did not ask itself. The future raises StoreFullError while a batch cannot be
+        stored.
         """
-        return self.mailbox.call(lambda _: self._asked(observations, device))
+        return self.mailbox.call(lambda _: self._asked(observations, device, publishes=publishes))
 
-    def _asked(self, observations: Sequence[Observation], device: str) -> Asked:
+    def _asked(self, observations: Sequence[Observation], device: str, *, publishes: bool) -> Asked:
         if self._holding:
             raise StoreFullError(self.counters.trouble)
-        changes = self._fold(observations, self.clock.now_ms(), asker=device)
+        changes = self._fold(observations, self.clock.now_ms(), asker=None if publishes else device)
         if changes is None:
             raise StoreFullError(self.counters.trouble)
         reply = next((reply.body for reply in changes.replies.messages if reply.device == device), {})
@@ -259,6 +260,7 @@ class App:
         self._publish_triggers(changes, messages)
         self._publish_replies(changes, asker)
         self.triggers.contacts.state_unsent(changes, self.store)
+        self.triggers.contacts.state_withdrawn(changes.replies.withdrawn)
         for listener in self.listeners:
             listener(changes)
         self.redemptions.publish(changes)
@@ -376,6 +378,7 @@ class App:
         self._send_echo(now_ms)
         self._send_waiting(now_ms, is_idle=is_idle)
         self.redemptions.repeat(self.store, now_ms)
+        self.triggers.contacts.repeat_withdrawn()
         if now_ms >= self._housekeeping_at_ms:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()

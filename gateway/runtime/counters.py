@@ -29,4 +29,4 @@ class Counters:
         """Count the changes of a committed batch."""
         self.counts.update(changes.totals)
         self.discarded.update(changes.discarded)
-        self.reasons.update(decision.reason for decision in changes.decisions.made)
+        self.reasons.update(decision.reason for decision in (*changes.decisions.made, *changes.decisions.unlogged))

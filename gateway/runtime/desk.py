@@ -40,8 +40,8 @@ class ConsentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Gateway(Protocol):
     """The part of the running gateway that the desk uses."""
 
-    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
-        """Fold observations on the writer thread; the result is committed."""
+    def ask(self, observations: Sequence[Observation], device: str, *, publishes: bool = False) -> Future[Asked]:
+        """Fold observations on the writer thread; the result is committed, and the reply published as well if it `publishes`."""
 
 
 class Desk:
@@ -76,7 +76,7 @@ class Desk:
             source=source,
         )
         try:
-            asked = await asyncio.wait_for(asyncio.wrap_future(self._gateway.ask([stated], body.device)), WAIT_S)
+            asked = await asyncio.wait_for(asyncio.wrap_future(self._gateway.ask([stated], body.device, publishes=True)), WAIT_S)
         except (TimeoutError, StoreError):
             return problem(503, "busy", "the gateway is busy or its disk is full, and nothing was changed: repeat the command")
         return Response(200, msgspec.json.encode(asked.reply))

@@ -29,7 +29,7 @@ INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "desk": frozenset({"incident", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
-    "gateway": frozenset({"redeemed", "contact"}),
+    "gateway": frozenset({"redeemed", "contact", "withdrawn"}),
     "screen": frozenset({"played", "status"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""

@@ -143,7 +143,7 @@ class TriggerSender:
 
     def _collect(self) -> None:
         """Collect the broker's acknowledgements."""
-        taken = self._bus.taken()
+        taken = self.contacts.settled(self._bus.taken())
         for decision in taken:
             self._in_flight.pop(decision, None)
         self._done += taken

@@ -39,6 +39,7 @@ TOPICS = [
     f"{OWN}/gateway/{GATEWAY}/echo",
     f"{OWN}/up/{GATEWAY}/redeemed",
     f"{OWN}/up/{GATEWAY}/contact",
+    f"{OWN}/up/{GATEWAY}/withdrawn",
     *(f"ruuvi/{name}/c8252d00cafe" for name in DEVICES),
     "zigbee2mqtt/anna",
     "anything/else",
@@ -50,7 +51,7 @@ def _writes(name: str, topic: str) -> bool:
     if name == GATEWAY:
         own = [
             *(f"{OWN}/gateway/{GATEWAY}/{kind}" for kind in ("status", "echo")),
-            *(f"{OWN}/up/{GATEWAY}/{kind}" for kind in ("redeemed", "contact")),
+            *(f"{OWN}/up/{GATEWAY}/{kind}" for kind in ("redeemed", "contact", "withdrawn")),
         ]
         return "/down/" in topic or "/reply/" in topic or topic in own
     return topic.startswith((f"{OWN}/up/{name}/", f"ruuvi/{name}/"))

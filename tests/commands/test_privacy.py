@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
 from gateway.cli import app
-from gateway.commands.privacy import texts
+from gateway.commands.privacy import exits, texts
 from gateway.commands.privacy.facts import ATTACKS, Facts, facts
 from gateway.commands.privacy.sheet import page
 from gateway.config import load_config
@@ -34,7 +34,8 @@ def run(*arguments: str | Path, given: str | None = None) -> Result:
 
 def street() -> Facts:
     settings = load_config(CONFIG)
-    return facts(build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED)), "https://dashboard.example")
+    site = build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED))
+    return facts(site, "https://dashboard.example", exits.exits(settings, site))
 
 
 # --- scan ------------------------------------------------------------------------------------------------------
@@ -131,10 +132,11 @@ def test_all_languages_have_all_sentences_and_numbers() -> None:
     ]
     sentences += [title for title, _ in texts.SECTIONS.values()] + [line for _, lines in texts.SECTIONS.values() for line in lines]
     sentences += [texts.ATTACK_TITLES[attack] for attack in ATTACKS]
+    sentences += [exits.TITLE, exits.ABOUT, exits.OPERATOR, *exits.MESSAGES.values()]
     for sentence in sentences:
         assert set(sentence) == set(texts.LANGUAGES)
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in sentence.values()]
-        assert fields[0] <= {*Facts.__struct_fields__, "offers_by", "factor"}
+        assert fields[0] <= {*Facts.__struct_fields__, *exits.Exits.__struct_fields__, "offers_by", "factor"}
         assert all(one == fields[0] for one in fields)
         assert len(set(sentence.values())) == len(texts.LANGUAGES) or sentence == texts.NOT_SENT
     assert set(texts.ATTACK_TITLES) == set(ATTACKS)
@@ -162,6 +164,37 @@ def test_the_sheet_states_the_tables_of_a_small_site() -> None:
     entry = json.loads(run("sheet", "--config", CONFIG, *small, "--json").stdout)["deployment"]
     assert "by offer and outcome, each calendar week. Perceived control, each quarter" in entry["product"]["description"]
     assert "one for each calendar week" in entry["model"]["release_type_description"]
+
+
+def test_the_sheet_names_each_receiver_of_messages_about_single_people() -> None:
+    """Each way out of a config is a sentence; without it there is none."""
+    settings = load_config(CONFIG)
+    site = build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED))
+    plain = exits.exits(settings, msgspec.structs.replace(site, neighbours=frozenset()))
+    assert plain.broker == settings.mqtt.host
+    assert (plain.neighbours, plain.webhook) == ("", "")
+    assert exits.exits(settings, msgspec.structs.replace(site, neighbours=frozenset({"gw-c", "gw-b"}))).neighbours == "gw-b, gw-c"
+    full = exits.Exits("broker.example", "gw-b", "sms.example", "kiosk-1", "screen-1", 5, "till-1")
+    assert [name for name in exits.MESSAGES if not getattr(full, name)] == []
+    shown = list(exits.rows(full, "de"))
+    assert len(shown) == len(exits.MESSAGES)
+    for name in ("broker.example", "gw-b", "sms.example", "kiosk-1", "screen-1", "till-1"):
+        assert any(name in row for row in shown)
+    assert len(list(exits.rows(exits.Exits("broker.example"), "fr"))) == 1
+    entry = run("sheet", "--config", CONFIG, "--json").stdout
+    assert "Messages about single people, without noise: Broker" in entry
+
+
+def test_the_address_of_a_webhook_is_not_printed_as_it_may_hold_a_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "hook.secret"
+    secret.write_text("whsec_" + "QUJD" * 8)
+    secret.chmod(0o600)
+    settings = load_config(CONFIG, ["webhook.url=https://sms.example/hooks/T0K3N", f"webhook.secret_file={secret}"])
+    site = build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED))
+    assert exits.exits(settings, site).webhook == "", "no offer has the channel"
+    offers = tuple(msgspec.structs.replace(one, channel="webhook") for one in site.campaign.offers)
+    passed = msgspec.structs.replace(site, campaign=msgspec.structs.replace(site.campaign, offers=offers))
+    assert exits.exits(settings, passed).webhook == "sms.example"
 
 
 def test_the_days_of_the_sheet_add_up_to_the_ceiling_of_a_linker() -> None:
@@ -255,6 +288,16 @@ def test_the_audit_finds_too_little_noise(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(laplace, "discrete_laplace", lambda scale, bits: honest(scale / 2, bits))
     code, found = checks("--set", "store.path=absent.db")
     assert (code, list(found.values())) == (1, [False, False])
+
+
+def test_an_audit_that_cannot_fail_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an epsilon of 10 and few days no measured loss exceeds it, not even without noise."""
+    few = ("audit", "--config", CONFIG, "--set", "store.path=absent.db", "--releases", "1000", "--json")
+    monkeypatch.setattr(laplace, "discrete_laplace", lambda _scale, _bits: 0)
+    done = run(*few)
+    *_, loss = json.loads(done.stdout)
+    assert (done.exit_code, loss["passed"]) == (1, False)
+    assert "needs --releases 442414" in loss["asked"]
 
 
 def test_the_audit_finds_an_overspent_day_and_lost_marks(store: list[str | Path], tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from gateway.core import limits
+from gateway.core.learning.state import PersonState
 from gateway.core.presence import PresenceRules
 from gateway.core.state import Changes
 from gateway.core.types import Observation, Purpose, Sighting, TimePassed
-from tests.kit.testbed import CLEAR_DBM, DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
+from tests.kit.testbed import CLEAR_DBM, DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, Gateway, Phone, campaign, make_site, purchase
 
 RULES = PresenceRules()
 
@@ -74,6 +75,23 @@ def test_a_yes_to_offers_alone_is_no_yes_to_being_seen(gateway: Gateway) -> None
     gateway.pass_time(5 * 60_000)
     assert gateway.rows("presences") == gateway.rows("decisions") == gateway.rows("triggers") == []
     assert traces(gateway, phone.tag) == [], "a tag is there to be seen by: without that purpose it is not kept"
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_without_a_yes_to_offers_no_moment_is_kept(tmp_path: Path, *, learns: bool) -> None:
+    """A row for each arrival, with place and time, would be a log of visits beside the one that needs a consent to learning."""
+    gateway = Gateway(tmp_path, site=make_site(campaign=campaign(learn=learns)), synced=False)
+    seen, asked = Phone(), Phone("phone-0002", "e375cf00cafe")
+    for phone, purposes in ((seen, ("presence", "measurement")), (asked, ("presence", "offers"))):
+        gateway.apply(phone.consent(purposes))
+        changes = gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe"))
+        assert len(changes.decisions.unlogged) == (phone is seen)
+    subject = gateway.state.people.identities[asked.device]
+    assert {row[1] for row in gateway.rows("decisions")} == {subject}, "the log has moments of the other person"
+    context = gateway.store.context(gateway.state.people.identities[seen.device])
+    assert context is not None
+    assert context.learned == PersonState()
+    gateway.close()
 
 
 def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:

@@ -118,7 +118,7 @@ class Book:
             assert "offers" in wanted, "an offer waits for somebody who wants none"
             assert "presence" in wanted, "an offer waits for somebody who must not be seen"
         self.seen.update(transition.kind for transition in changes.visits.transitions)
-        self.seen.update(decision.reason for decision in changes.decisions.made)
+        self.seen.update(decision.reason for decision in (*changes.decisions.made, *changes.decisions.unlogged))
         self.seen.update(changes.discarded)
 
     @staticmethod

@@ -10,7 +10,7 @@ from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.offers import Ignored
 from gateway.core.policy.decision import Decision
-from gateway.core.types import NeighbourContact
+from gateway.core.types import NeighbourContact, NeighbourWithdrawal
 from tests.kit.testbed import DAY_MS, EVERYTHING, Gateway, Phone, campaign, make_site, offer
 
 DEVICE = Phone().device
@@ -192,3 +192,37 @@ def test_two_gateways_that_hear_of_each_other_late_send_one_offer_each(tmp_path:
         gateway.apply(NeighbourContact(other.id.partition(".")[0], phone.device, other.id, "flat-white"))
         assert visit(gateway, phone, "scan-bar").reason == "cap_person_day"
         gateway.close()
+
+
+# --- withdrawals --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [0, 1, 99])
+def test_a_withdrawal_at_another_gateway_holds_here_with_any_number(gateway: Gateway, change: int) -> None:
+    phone = Phone()
+    gateway.apply(phone.consent(change=5))
+    stated = NeighbourWithdrawal("gw-b", phone.device, "b1", change)
+    changes = gateway.apply(stated)
+    assert [(one.device, one.body["outcome"]) for one in changes.replies.messages] == [(phone.device, "withdrawn")]
+    assert changes.replies.withdrawn == [], "it is not stated again, so two gateways do not answer each other"
+    assert phone.device not in gateway.dump()
+    assert gateway.apply(stated).discarded == {Discard.REPEATED: 1}
+    gateway.apply(phone.consent(change=100))
+    assert gateway.apply(stated).discarded == {Discard.REPEATED: 1}, "a new consent is not ended by the old withdrawal"
+    assert phone.device in gateway.state.people.identities
+
+
+def test_a_withdrawal_of_another_id_than_the_phone_changes_nothing(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.apply(phone.consent())
+    for name in (phone.tag, "phone-0009"):
+        assert gateway.apply(NeighbourWithdrawal("gw-b", name, name, 1)).totals["kept"] == 0
+    assert phone.device in gateway.state.people.identities
+
+
+@pytest.mark.parametrize(("source", "stated"), [("page", 1), ("desk", 1), ("device", 0)])
+def test_only_a_withdrawal_that_no_device_states_goes_to_the_neighbours(gateway: Gateway, source: str, stated: int) -> None:
+    phone = Phone()
+    gateway.apply(phone.consent(change=1))
+    changes = gateway.apply(phone.consent((), change=2, source=source, tags=()))
+    assert [(one.device, one.change) for one in changes.replies.withdrawn] == [(phone.device, 2)] * stated

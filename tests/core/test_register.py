@@ -160,7 +160,7 @@ def test_a_purpose_without_a_row_is_not_granted(gateway: Gateway) -> None:
     gateway.store._db.execute("DELETE FROM register WHERE purpose = 'offers'")
     gateway.restart()
     changes = gateway.apply(*enter)
-    assert ([one.reason for one in changes.decisions.made], changes.decisions.triggers) == (["no_consent"], [])
+    assert ([one.reason for one in changes.decisions.unlogged], changes.decisions.triggers) == (["no_consent"], [])
     gateway.store._db.execute("DELETE FROM register")
     gateway.restart()
     gateway.apply(*enter)

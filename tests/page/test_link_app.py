@@ -140,6 +140,21 @@ def test_one_tap_ends_the_links_of_all_pages(served: ServedPage) -> None:
     assert not visitor.browser.cookies, "the browser keeps no cookie"
 
 
+def test_a_no_on_the_page_reaches_the_app_and_the_other_gateways(tmp_path: Path) -> None:
+    config = page_config(tmp_path)
+    config.write_text(config.read_text().replace("[devices]\n", '[devices]\ngw-b = { zone = "*", kind = "gateway" }\n'))
+    with ServedPage(config) as made:
+        made.app.triggers.contacts._bus = made.app.bus
+        visitor = made.visitor()
+        link(made, visitor)
+        visitor.agree("presence", "offers")
+        assert told(made, APP, "receipt")[-1]["change"] == 2, "the app goes on from the number that the page used"
+        visitor.send("stop")
+        assert told(made, APP, "receipt")[-1]["outcome"] == "withdrawn"
+        stated = [json.loads(one.payload) for one in made.broker.published if one.topic.endswith("/withdrawn")]
+        assert [(one["person"], one["change"]) for one in stated] == [(APP, 3)]
+
+
 def test_a_page_of_its_own_has_no_link_to_end(served: ServedPage) -> None:
     visitor = served.visitor()
     visitor.agree("presence", "offers")

@@ -19,10 +19,11 @@ from gateway.core.claims import claim_code
 from gateway.core.privacy.release import catalogue
 from gateway.core.state import Closing
 from gateway.core.state.counts import CountsChanges
+from gateway.core.types import CheckIn
 from gateway.page import export
 from gateway.page.kept import TABLES, Kept
 from tests.kit.gateways import settings_of, store_of
-from tests.kit.pages import ServedPage, Visitor, page_config, text
+from tests.kit.pages import ServedPage, Visitor, page_campaign, page_config, text
 from tests.kit.waiting import until
 
 TAG = "e375cf00beef"
@@ -127,7 +128,30 @@ def test_a_refusal_has_a_reason_and_takes_the_offer_away(served: ServedPage) -> 
 def test_without_the_purpose_of_offers_none_is_made(served: ServedPage) -> None:
     visitor = arrive(served, "presence", "learning")
     assert "You did not agree to offers" in text(visitor.open("offers"))
-    assert all(row["offer"] is None for row in visitor.open("export.json").json()["decisions"])
+    assert visitor.open("export.json").json()["decisions"] == [], "where the person came is not kept as a decision either"
+
+
+def test_a_choice_without_an_offer_is_shown_with_place_and_time(served: ServedPage) -> None:
+    visitor = arrive(served, "presence", "offers")
+    assert "Choices without an offer" not in text(visitor.open("kept"))
+    (device,) = served.app.state.people.identities
+    served.app.ask([CheckIn(device, "cafe")], device).result(20)
+    page = text(visitor.open("kept"))
+    silent = [row for row in visitor.open("export.json").json()["decisions"] if row["offer"] is None]
+    assert [(row["zone"], row["reason"]) for row in silent] == [("cafe", "not_here")]
+    assert re.search(r"Choices without an offer .* cafe, \d{4}-\d\d-\d\d \d\d:\d\d", page)
+
+
+@pytest.mark.parametrize(
+    ("policy", "stated"),
+    [
+        ({"per_person_day_max": 7, "quiet_from": 1320, "quiet_until": 450}, "At most 7 a day, none between 22:00 and 07:30."),
+        ({"per_person_day_max": 1, "quiet_from": 60, "quiet_until": 60}, "At most 1 a day. When"),
+    ],
+)
+def test_the_purpose_of_offers_states_the_caps_of_the_campaign(tmp_path: Path, policy: dict[str, int], stated: str) -> None:
+    with ServedPage(page_config(tmp_path, page_campaign(**policy))) as made:
+        assert stated in text(made.visitor().open())
 
 
 def test_wishes_hold_at_once_and_hide_what_they_block(served: ServedPage) -> None:

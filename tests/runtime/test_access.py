@@ -47,6 +47,7 @@ def test_a_gateway_receives_its_sources_and_sends_to_every_device() -> None:
         "topic write wayside/v1/mall/gateway/gw-a/echo",
         "topic write wayside/v1/mall/up/gw-a/redeemed",
         "topic write wayside/v1/mall/up/gw-a/contact",
+        "topic write wayside/v1/mall/up/gw-a/withdrawn",
         "topic write wayside/v1/mall/reply/+/+",
         "topic write wayside/v1/mall/down/+/offer",
         "topic write wayside/v1/mall/screen/+/offer",

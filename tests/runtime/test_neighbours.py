@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.core.types import Envelope, Message, NeighbourContact, OfferRequest
+from gateway.core.channels import PAGE_PREFIX
+from gateway.core.state.replies import Withdrawn
+from gateway.core.types import Envelope, Message, NeighbourContact, NeighbourWithdrawal, OfferRequest
 from gateway.decoders.formats.wayside_v1 import decode
 from gateway.runtime.trigger_sender import TriggerSender
 from tests.kit.fake_bus import FakeBroker, FakeBus
@@ -104,3 +106,26 @@ def test_without_a_neighbour_nothing_is_stated(tmp_path: Path) -> None:
     assert rig.stated() == []
     rig.bus.close()
     rig.gateway.close()
+
+
+def withdrawals(rig: Rig) -> list[Any]:
+    topic = TOPIC.replace("contact", "withdrawn")
+    return [one for published in rig.broker.published if published.topic == topic for one in decode(Message(topic, published.payload, 0))]
+
+
+def test_a_withdrawal_is_stated_until_the_broker_has_it(rig: Rig) -> None:
+    contacts = rig.sender.contacts
+    contacts.state_withdrawn([Withdrawn("phone-0001", 7, "b1"), Withdrawn(f"{PAGE_PREFIX}0", 2, "b2")])
+    assert withdrawals(rig) == [], "there is no connection yet"
+    rig.connect()
+    contacts.repeat_withdrawn()
+    assert withdrawals(rig) == [NeighbourWithdrawal("gw-t", "phone-0001", "b1", 7)], "no neighbour knows the page of this gateway"
+    contacts.repeat_withdrawn()
+    assert len(withdrawals(rig)) == 1, "once for each connection"
+    rig.broker.stop()
+    until(lambda: not rig.bus.link().connected)
+    rig.broker.start()
+    until(lambda: rig.bus.link().connected)
+    contacts.repeat_withdrawn()
+    assert len(withdrawals(rig)) == 2, "it was not collected as acknowledged"
+    until(lambda: contacts.settled(rig.bus.taken()) == [] and not contacts._withdrawn)

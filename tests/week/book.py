@@ -236,7 +236,7 @@ class Book:
                         "visits", f"somebody dwelled in {change.zone} {(true_ms - stay.entered_true_ms) / 1000:.0f} s after entering"
                     )
                 self.stays[place] = stay._replace(dwelled=True)
-        self.seen.update(decision.reason for decision in changes.decisions.made)
+        self.seen.update(decision.reason for decision in (*changes.decisions.made, *changes.decisions.unlogged))
 
     def _entered(self, place: tuple[str, str], true_ms: int) -> None:
         subject, zone = place

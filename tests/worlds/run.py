@@ -59,7 +59,7 @@ class Served:
             return
         changes = self.gateway.apply(*observations)
         self.counts.update(changes.totals)
-        self.counts.update(decision.reason for decision in changes.decisions.made)
+        self.counts.update(decision.reason for decision in (*changes.decisions.made, *changes.decisions.unlogged))
         for trigger in changes.decisions.triggers:
             self._sender.send(trigger, self.gateway.clock.now_ms())
 

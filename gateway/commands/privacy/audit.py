@@ -15,7 +15,7 @@ from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.released import marks_path, read_marks
 from gateway.build_store import open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, guarded, load
-from gateway.core.privacy.audit import Z_MAX, day_loss, epsilon, noise_z
+from gateway.core.privacy.audit import Z_MAX, day_loss, epsilon, noise_z, releases_min
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,21 +41,29 @@ def audit(
     config: ConfigOption = CONFIG_FILE,
     override: SetOption = None,
     releases: Annotated[
-        int, typer.Option("--releases", min=1_000, max=10_000_000, help="days released with and without a person")
-    ] = RELEASES,
+        int | None,
+        typer.Option(
+            "--releases",
+            min=1_000,
+            max=10_000_000,
+            help=f"days released with and without a person; default {RELEASES}, or as epsilon needs",
+        ),
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the distribution of the noise, the privacy loss of a day, and the ledger; exit code 1 if a check fails.
+    """Check the distribution of the noise, the privacy loss of a day, and the ledger; exit code 1 if a check fails or shows nothing.
 
     Nothing is released: counts and days are made up. The gateway may be running; without a database the ledger is left out.
 
     Example: `wayside privacy audit --config wayside.toml --releases 200000`
     """
     settings = load(config, override)
+    terms = settings.privacy.terms()
+    most = min(10_000_000, max(RELEASES, releases_min(terms))) if releases is None else releases
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
-        task = progress.add_task("releasing days with and without a person", total=releases)
-        found = list(of_noise(settings.privacy.terms(), releases, lambda: progress.advance(task)))
+        task = progress.add_task("releasing days with and without a person", total=most)
+        found = list(of_noise(terms, most, lambda: progress.advance(task)))
     if settings.store.path.exists():
         found += guarded(lambda: list(of_ledger(settings)))
     if as_json:
@@ -75,8 +83,10 @@ def of_noise(terms: Terms, releases: int, tick: Callable[[], object]) -> Iterato
     z = noise_z(terms, entropy, DRAWS)
     yield Check(f"chi-square of {DRAWS:,} draws, in standard deviations", f"at most {Z_MAX:g}", f"{z:.1f}", abs(z) <= Z_MAX)
     stated, loss = epsilon(terms), day_loss(terms, entropy, releases, tick=tick)
-    passed = loss.low <= stated and loss.high >= LOSS_SHARE_MIN * stated
-    yield Check(f"privacy loss of a day, on {releases:,} releases", f"{stated:g}", f"{loss.low:.3f} to {loss.high:.3f}", passed)
+    passed, asked = loss.low <= stated and loss.high >= LOSS_SHARE_MIN * stated, f"meets {LOSS_SHARE_MIN * stated:g} to {stated:g}"
+    if releases < releases_min(terms):  # it could not fail
+        passed, asked = False, f"{asked}; needs --releases {releases_min(terms)}"
+    yield Check(f"interval of the privacy loss of a day, on {releases:,} releases", asked, f"{loss.low:.3f} to {loss.high:.3f}", passed)
 
 
 def of_ledger(settings: Config) -> Iterator[Check]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.commands.privacy import exits
+from gateway.commands.privacy.exits import Exits
 from gateway.core.privacy.laplace import variance
 from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import DAY_MS, WINDOWS_OF_DEMONSTRATION
@@ -65,6 +67,7 @@ class Facts(msgspec.Struct, frozen=True):
     facts_days: int
     withdrawals_days: int
     cloud: str
+    exits: Exits
 
     @property
     def fleet(self) -> list[tuple[int, float]]:
@@ -78,8 +81,8 @@ class Facts(msgspec.Struct, frozen=True):
         return [(number, total, 1 / (1 + (CANDIDATES - 1) * math.exp(-total))) for number, total in totals]
 
 
-def facts(site: Site, cloud: str) -> Facts:
-    """The facts of a site; `cloud` is the address that records go to, empty without one."""
+def facts(site: Site, cloud: str, found: Exits) -> Facts:
+    """The facts of a site; `cloud` is the address that records go to, empty without one, and `found` the receivers of other messages."""
     terms, cells, kept = site.privacy, catalogue(site), site.retention
     pairs = len(cells.offers) if terms.sums_zones else sum(map(len, cells.offers.values()))
     windows = WINDOWS_OF_DEMONSTRATION if terms.demonstration else math.ceil(DAY_MS / terms.window_ms)
@@ -108,6 +111,7 @@ def facts(site: Site, cloud: str) -> Facts:
         facts_days=kept.facts_days,
         withdrawals_days=kept.withdrawals_days,
         cloud=cloud,
+        exits=found,
     )
 
 
@@ -179,7 +183,9 @@ def _flavor(found: Facts) -> dict[str, Any]:
         "data_domain": "Contacts of people with consent to measurement: zone, offer, final outcome, service day",
         "unprotected_quantities": "Zones and offers (the public catalogue), the number of records that wait, the version of the model, and "
         "that the gateway runs; to a desk also its release, connection, end of certificates, settings and stopped "
-        "offers, and the whole days without a message of sources of sensors. Epsilon, bound and tables were chosen on simulated people.",
+        "offers, and the whole days without a message of sources of sensors. "
+        f"Messages about single people, without noise: {' '.join(exits.rows(found.exits, 'en'))} "
+        "Epsilon, bound and tables were chosen on simulated people.",
     }
 
 

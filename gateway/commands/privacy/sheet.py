@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, fail, guarded, load
-from gateway.commands.privacy import texts
+from gateway.commands.privacy import exits, texts
 from gateway.commands.privacy.facts import ATTACKS, Facts, facts, registry
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def sheet(
     """
     settings = load(config, override)
     site = guarded(lambda: build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED)))
-    found = facts(site, settings.cloud.url if settings.cloud else "")
+    found = facts(site, settings.cloud.url if settings.cloud else "", exits.exits(settings, site))
     if html is not None:
         try:
             html.write_text(page(found, language), "utf-8")
@@ -78,6 +78,9 @@ def sections(found: Facts, language: texts.Language) -> list[Section]:
     made[2] = made[2]._replace(lines=[*made[2].lines, *(line.format(**values) for line, share in others.items() if share), sent])
     if found.visitors_epsilon:
         made[0] = made[0]._replace(lines=[texts.ONLY_CONSENTING[language], *made[0].lines[1:]])
+    made.insert(
+        3, Section(exits.TITLE[language], [exits.ABOUT[language], exits.OPERATOR[language]], list(exits.rows(found.exits, language)))
+    )
     columns = texts.DAYS_COLUMNS[language].split(" | ")
     days = [[str(number), f"{epsilon:g}", f"{100 * most:.0f} %"] for number, epsilon, most in found.days]
     made.append(Section(texts.DAYS[language], [texts.DAYS_ABOUT[language]], table=[columns, *days]))
@@ -85,7 +88,7 @@ def sections(found: Facts, language: texts.Language) -> list[Section]:
     made.append(Section(texts.FLEET[language], table=[columns, *([str(number), f"{epsilon:g}"] for number, epsilon in found.fleet)]))
     made.append(Section(texts.ATTACKS[language], items=[texts.ATTACK_TITLES[attack][language] for attack in ATTACKS]))
     if found.demonstration:
-        made.insert(0, Section("", [texts.DEMONSTRATION[language]]))
+        made.insert(0, Section("", [texts.DEMONSTRATION[language].format(**values)]))
     return made
 
 

@@ -78,6 +78,11 @@ def day_loss(
     return Loss(loss - spread, loss + spread)
 
 
+def releases_min(terms: Terms) -> int:
+    """Releases from which `day_loss` can show a loss above epsilon: with fewer, its lower end is below epsilon whatever the noise is."""
+    return math.ceil(math.exp(epsilon(terms) + SIGMAS))
+
+
 def epsilon(terms: Terms) -> float:
     """Epsilon of a service day."""
     return terms.epsilon_millionths / MILLION

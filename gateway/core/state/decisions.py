@@ -40,12 +40,16 @@ class Trigger(msgspec.Struct, frozen=True):
 class DecisionsChanges(SliceChanges):
     """`made` in order; `answers` by decision id; `triggers` to send after the commit; waiting triggers of `withheld` people go.
 
-    Offers of `undelivered` decisions did not leave the gateway.
+    Offers of `undelivered` decisions did not leave the gateway. `unlogged` are moments of people without consent to offers: they are
+    counted by reason and not stored, because a log of them is a log of places.
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset({"made", "answers", "triggers", "withheld", "undelivered"})
 
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"unlogged"})
+
     made: list[Decision] = msgspec.field(default_factory=list)
+    unlogged: list[Decision] = msgspec.field(default_factory=list)
     answers: dict[str, AnswerKind] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     withheld: set[str] = msgspec.field(default_factory=set)

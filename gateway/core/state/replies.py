@@ -24,12 +24,21 @@ class Reply(msgspec.Struct, frozen=True):
     expiry_s: int = limits.REPLY_EXPIRY_S
 
 
-class RepliesChanges(SliceChanges):
-    """`messages` in order, to send after the commit."""
+class Withdrawn(msgspec.Struct, frozen=True):
+    """A withdrawal that the person's own device did not state, for the other gateways; `boot` identifies it."""
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"messages"})
+    device: str
+    change: int
+    boot: str
+
+
+class RepliesChanges(SliceChanges):
+    """`messages` in order, to send after the commit, and withdrawals on the page or at the desk."""
+
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"messages", "withdrawn"})
 
     messages: list[Reply] = msgspec.field(default_factory=list)
+    withdrawn: list[Withdrawn] = msgspec.field(default_factory=list)
 
     def forget(self, person: SubjectContext) -> None:
         """Send only receipts to a withdrawn person, and nothing about the person to others."""

@@ -30,6 +30,7 @@ from gateway.core.types import (
     Message,
     Named,
     NeighbourContact,
+    NeighbourWithdrawal,
     Observation,
     OfferRequest,
     Played,
@@ -131,6 +132,11 @@ class _Contact(_Sent, kw_only=True, gc=False):
     decision: _Code
     offer: _Code
     sent: bool = True
+
+
+class _Withdrawn(_Sent, kw_only=True, gc=False):
+    person: _Code
+    change: _Integer
 
 
 class _Answer(_Sent, kw_only=True, gc=False):
@@ -271,6 +277,10 @@ def _contact(device: str, sent: _Contact) -> list[Observation]:
     return [NeighbourContact(device, person, decision, offer, sent.sent)]
 
 
+def _withdrawn(device: str, sent: _Withdrawn) -> list[Observation]:
+    return [NeighbourWithdrawal(device, text(sent.person, "person"), sent.boot, sent.change)]
+
+
 def _answer(device: str, sent: _Answer) -> list[Observation]:
     return [Answer(_envelope(device, sent), text(sent.decision, "decision"), sent.answer, sent.at_ms)]
 
@@ -354,6 +364,7 @@ _KINDS: dict[str, _Kind] = {
     "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
     "redeemed": _Kind(msgspec.json.Decoder(_Redeemed), _redeemed),
     "contact": _Kind(msgspec.json.Decoder(_Contact), _contact),
+    "withdrawn": _Kind(msgspec.json.Decoder(_Withdrawn), _withdrawn),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
     "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "wishes": _Kind(msgspec.json.Decoder(_Wishes), _wishes),
