@@ -214,7 +214,7 @@ def _trained(folder: Path) -> Trained:
 
 def _in_folder(folder: Path, entry: ModelEntry, metrics: Mapping[str, float], speed: str) -> Trained:
     parity = read_parity((folder / PARITY).read_bytes(), len(entry.columns))
-    model = LoadableModel((folder / MODEL).read_bytes(), entry, parity.rows, parity.expected)
+    model = LoadableModel((folder / MODEL).read_bytes(), entry, *parity)
     return Trained(model, read_schema((folder / SCHEMA).read_bytes(), entry.columns), metrics, speed)
 
 
