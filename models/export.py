@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.adapters.bundle import MODEL, MODEL_BYTES_MAX, PARITY, SCHEMA, parity_bytes
+from gateway.adapters.bundle import MODEL, MODEL_BYTES_MAX, PARITY, SCHEMA, Parity, parity_bytes
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core.attributes.schema import schema_bytes
 from gateway.core.bundle import ModelEntry
@@ -53,7 +53,7 @@ class Exported(NamedTuple):
         """Write the model, its parity rows and its schema into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL).write_bytes(self.model)
-        (folder / PARITY).write_bytes(parity_bytes(self.rows, self.expected))
+        (folder / PARITY).write_bytes(parity_bytes(Parity(self.rows, self.expected)))
         (folder / SCHEMA).write_bytes(schema_bytes(self.inputs.schema))
 
 

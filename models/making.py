@@ -48,6 +48,49 @@ EXAMPLES = (
     "Examples: [b]wayside-models bundle make --model build/model --campaign campaign.toml --key street.key --out street.bundle[/b] and "
     "[b]wayside-models bundle make --model mine.onnx --schema schema.toml --campaign campaign.toml --key street.key --out street.bundle[/b]"
 )
+ModelPath = Annotated[Path, typer.Option(help="Folder that `train` wrote, or an ONNX file (then --schema is needed).", exists=True)]
+CampaignFile = Annotated[Path, typer.Option(help="Offers and policy, a TOML file.", exists=True, dir_okay=False)]
+KeyFile = Annotated[Path, typer.Option(help="Private key, PEM.", exists=True, dir_okay=False)]
+BundleFile = Annotated[Path, typer.Option(help="The bundle to write.", dir_okay=False)]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(help="Schema, TOML, with an attribute for each input.", exists=True, dir_okay=False, rich_help_panel=PANEL),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Columns of a matrix input, separated by commas. Default: all of the schema.", rich_help_panel=PANEL),
+]
+Output = Annotated[str | None, typer.Option(help="Output with the probability, if the model has several.", rich_help_panel=PANEL)]
+RowsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Rows that the model was not trained on, .csv, .parquet or .npz: the range of each attribute, and rows to measure on.",
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Target = Annotated[
+    str | None, typer.Option(help="Column of --rows with the outcome, 0 or 1: print figures on these rows.", rich_help_panel=PANEL)
+]
+Group = Annotated[
+    str | None, typer.Option(help="Column of --rows that names the person: intervals are over persons.", rich_help_panel=PANEL)
+]
+Champion = Annotated[
+    Path | None,
+    typer.Option(help="Bundle of the same key, or folder that `train` wrote, to compare with.", exists=True, rich_help_panel=PANEL),
+]
+Expected = Annotated[
+    str | None,
+    typer.Option(help="Column of --rows with the probability in the training library, to compare with.", rich_help_panel=PANEL),
+]
+BudgetUs = Annotated[
+    float,
+    typer.Option(min=1.0, help="Microseconds of processor time that a call with 64 rows may take.", rich_help_panel=PANEL),
+]
+Seed = Annotated[int, typer.Option(help="Random seed of the parity rows and intervals.", rich_help_panel=PANEL)]
+Name = Annotated[str, typer.Option(help="Name of the bundle; a gateway compares versions of the same name.")]
+Version = Annotated[int, typer.Option(min=1, help="Version number; must increase, as a gateway refuses older versions.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
 PatternsFile = Annotated[Path | None, typer.Option(help="Patterns, written by `rules` or `journeys`.", exists=True, dir_okay=False)]
 PriorsFile = Annotated[
@@ -94,62 +137,26 @@ def register(app: typer.Typer) -> None:
 
 
 def make(
-    model: Annotated[Path, typer.Option(help="Folder that `train` wrote, or an ONNX file (then --schema is needed).", exists=True)],
-    campaign: Annotated[Path, typer.Option(help="Offers and policy, a TOML file.", exists=True, dir_okay=False)],
-    key: Annotated[Path, typer.Option(help="Private key, PEM.", exists=True, dir_okay=False)],
-    out: Annotated[Path, typer.Option(help="The bundle to write.", dir_okay=False)],
-    schema: Annotated[
-        Path | None,
-        typer.Option(help="Schema, TOML, with an attribute for each input.", exists=True, dir_okay=False, rich_help_panel=PANEL),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Columns of a matrix input, separated by commas. Default: all of the schema.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option(help="Output with the probability, if the model has several.", rich_help_panel=PANEL)
-    ] = None,
-    rows: Annotated[
-        Path | None,
-        typer.Option(
-            help="Rows that the model was not trained on, .csv, .parquet or .npz: the range of each attribute, and rows to measure on.",
-            exists=True,
-            dir_okay=False,
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Column of --rows with the outcome, 0 or 1: print figures on these rows.", rich_help_panel=PANEL)
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="Column of --rows that names the person: intervals are over persons.", rich_help_panel=PANEL)
-    ] = None,
-    champion: Annotated[
-        Path | None,
-        typer.Option(
-            help="Bundle of the same key, or folder that `train` wrote, to compare with.",
-            exists=True,
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
-    expected: Annotated[
-        str | None,
-        typer.Option(help="Column of --rows with the probability in the training library, to compare with.", rich_help_panel=PANEL),
-    ] = None,
-    budget_us: Annotated[
-        float,
-        typer.Option(min=1.0, help="Microseconds of processor time that a call with 64 rows may take.", rich_help_panel=PANEL),
-    ] = BUDGET_US,
-    seed: Annotated[int, typer.Option(help="Random seed of the parity rows and intervals.", rich_help_panel=PANEL)] = 0,
+    model: ModelPath,
+    campaign: CampaignFile,
+    key: KeyFile,
+    out: BundleFile,
+    schema: SchemaFile = None,
+    columns: Columns = None,
+    output: Output = None,
+    rows: RowsFile = None,
+    target: Target = None,
+    group: Group = None,
+    champion: Champion = None,
+    expected: Expected = None,
+    budget_us: BudgetUs = BUDGET_US,
+    seed: Seed = 0,
     patterns: PatternsFile = None,
     priors: PriorsFile = None,
     groups: GroupsFile = None,
     *,
-    name: Annotated[str, typer.Option(help="Name of the bundle; a gateway compares versions of the same name.")] = "street",
-    version: Annotated[int, typer.Option(min=1, help="Version number; must increase, as a gateway refuses older versions.")] = 1,
+    name: Name = "street",
+    version: Version = 1,
     created: Day = None,
     expires: Day = None,
     as_json: AsJson = False,
@@ -162,13 +169,7 @@ def make(
     """
     private = private_key(key)
     file = OnnxFile(model, schema, columns, output, rows, target, group, champion, expected)
-    if model.is_dir():
-        if file.stated():
-            raise MakeError(f"{', '.join(file.stated())}: only with an ONNX file; the folder {model} has its own schema and figures")
-        trained = _trained(model)
-    else:
-        with working("checking the model"):
-            trained = _imported(file, private.public_key(), seed, budget_us)
+    trained = _model(file, private.public_key(), seed, budget_us)
     created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
     offered = _signed_off(campaign, trained.schema)
     draft = Draft(
@@ -191,6 +192,16 @@ def make(
         say(f"speed on this machine: {trained.speed}")
 
 
+def _model(file: OnnxFile, key: Ed25519PublicKey, seed: int, budget_us: float) -> Trained:
+    """The model of a folder or of an ONNX file."""
+    if not file.path.is_dir():
+        with working("checking the model"):
+            return _imported(file, key, seed, budget_us)
+    if file.stated():
+        raise MakeError(f"{', '.join(file.stated())}: only with an ONNX file; the folder {file.path} has its own schema and figures")
+    return _trained(file.path)
+
+
 def _trained(folder: Path) -> Trained:
     if (folder / UPLIFT_REPORT).exists():
         of_trial = report_in(folder)
@@ -203,7 +214,7 @@ def _trained(folder: Path) -> Trained:
 
 def _in_folder(folder: Path, entry: ModelEntry, metrics: Mapping[str, float], speed: str) -> Trained:
     parity = read_parity((folder / PARITY).read_bytes(), len(entry.columns))
-    model = LoadableModel((folder / MODEL).read_bytes(), entry, parity.rows, parity.expected)
+    model = LoadableModel((folder / MODEL).read_bytes(), entry, *parity)
     return Trained(model, read_schema((folder / SCHEMA).read_bytes(), entry.columns), metrics, speed)
 
 

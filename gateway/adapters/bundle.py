@@ -58,7 +58,7 @@ _MEMBER_BYTES_MAX: Mapping[str, int] = {
     PRIORS: 1_572_864,  # 24 KiB for each of PRIORS_MAX offers
 }
 _OPTIONAL = (PATTERNS, GROUPS, PRIORS)
-_PARITY_BYTES_MAX: Mapping[str, int] = {"rows.npy": 4_100_000, "expected.npy": 40_000}
+_PARITY_BYTES_MAX: Mapping[str, int] = {"rows.npy": 4_100_000, "expected.npy": 40_000, "untreated.npy": 40_000}
 assert sum(_MEMBER_BYTES_MAX.values()) < BUNDLE_BYTES_MAX
 
 
@@ -109,10 +109,16 @@ def redrafted(bundle: Bundle, campaign: Campaign, version: int) -> Draft:
 
 
 class Parity(NamedTuple):
-    """Parity rows, float32 (n, columns), and the answers that the model must give, float32 (n,)."""
+    """Parity rows, float32 (n, columns), and the answers that the model must give, float32 (n,); `untreated` only with that output."""
 
     rows: NDArray[np.float32]
     expected: NDArray[np.float32]
+    untreated: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(cls, model: LoadableModel) -> Parity:
+        """Those of a model."""
+        return cls(model.rows, model.expected, model.untreated)
 
 
 def open_bundle(
@@ -140,7 +146,7 @@ def open_bundle(
     patterns, groups = read_mined(members, schema, manifest.model.columns, rules.attributes)
     return Bundle(
         manifest=manifest,
-        model=LoadableModel(members[MODEL], manifest.model, parity.rows, parity.expected),
+        model=LoadableModel(members[MODEL], manifest.model, *parity),
         schema=schema,
         campaign=campaign,
         rules=rules,
@@ -156,7 +162,7 @@ def write_bundle(path: Path, private_key: Ed25519PrivateKey, draft: Draft) -> Ma
     Raises BundleError for a draft that no gateway would open, and OSError.
     """
     model = draft.model
-    members = {MODEL: model.onnx, PARITY: parity_bytes(model.rows, model.expected), CAMPAIGN: campaign_bytes(draft.campaign)}
+    members = {MODEL: model.onnx, PARITY: parity_bytes(Parity.of(model)), CAMPAIGN: campaign_bytes(draft.campaign)}
     members[SCHEMA] = schema_bytes(draft.schema)
     parse_campaign(members[CAMPAIGN], read_schema(members[SCHEMA], model.entry.columns))
     members |= _learned_members(draft)
@@ -259,27 +265,29 @@ def read_priors(content: bytes, campaign: Campaign, columns: Sequence[str]) -> t
         raise BundleError("bad_priors", str(error)) from error
 
 
-def parity_bytes(rows: NDArray[np.float32], expected: NDArray[np.float32]) -> bytes:
+def parity_bytes(parity: Parity) -> bytes:
     """`parity.npz`, also readable by `numpy.load`. The same arrays give the same bytes, which `numpy.savez` does not promise."""
     members: dict[str, bytes] = {}
-    for name, array in (("rows.npy", rows), ("expected.npy", expected)):
+    for name, array in parity._asdict().items():
+        if array is None:
+            continue
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(array, dtype="<f4"), version=(1, 0), allow_pickle=False)
-        members[name] = buffer.getvalue()
+        members[f"{name}.npy"] = buffer.getvalue()
     return stored_zip.write(members)
 
 
 def read_parity(content: bytes, width: int) -> Parity:
     """The parity rows in `content`, `width` columns wide, read without pickle. Raises BundleError."""
-    members = _members(content, _PARITY_BYTES_MAX)
-    rows, expected = (_array(members[name]) for name in ("rows.npy", "expected.npy"))
-    if rows.ndim != 2 or expected.shape != (len(rows),) or not 1 <= len(rows) <= PARITY_ROWS_MAX:
-        raise BundleError("model_broken", f"parity rows have shape {rows.shape}, their answers {expected.shape}")
+    arrays = {name: _array(member) for name, member in _members(content, _PARITY_BYTES_MAX, ("untreated.npy",)).items()}
+    rows, answers = arrays.pop("rows.npy"), list(arrays.values())
+    if rows.ndim != 2 or any(one.shape != (len(rows),) for one in answers) or not 1 <= len(rows) <= PARITY_ROWS_MAX:
+        raise BundleError("model_broken", f"parity rows have shape {rows.shape}, their answers {answers[0].shape}")
     if rows.shape[1] != width:
         raise BundleError("model_broken", f"parity rows have {rows.shape[1]} columns, the model has {width}")
-    if not bool(np.all((expected >= 0) & (expected <= 1))):
+    if not all(bool(np.all((one >= 0) & (one <= 1))) for one in answers):
         raise BundleError("model_broken", "an expected answer is not a probability")
-    return Parity(rows, expected)
+    return Parity(rows, arrays["expected.npy"], arrays.get("untreated.npy"))
 
 
 def read_public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:

@@ -98,10 +98,14 @@ class OnnxScorer:
         """The largest absolute difference to the expected scores. Raises ScorerError("parity_differs") if it is above `tolerance`."""
         starts = range(0, len(rows), limits.SCORE_ROWS_MAX)
         scores = np.concatenate([self.score(rows[start : start + limits.SCORE_ROWS_MAX]) for start in starts])
-        worst = float(np.max(np.abs(scores.astype(np.float64) - expected)))
-        if not worst <= tolerance:
-            raise ScorerError("parity_differs", f"scores differ by {worst:.2g} from the expected ones (at most {tolerance:g} is allowed)")
-        return worst
+        return _difference("scores", scores, expected, tolerance)
+
+    def check_untreated(self, rows: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+        """As `check_parity`, for the probabilities of a purchase without the offer, of a model that has them."""
+        assert self._untreated is not None
+        starts = range(0, len(rows), limits.SCORE_ROWS_MAX)
+        found = np.concatenate([self._answers(rows[start : start + limits.SCORE_ROWS_MAX], self._untreated) for start in starts])
+        return _difference(f"values of {self._untreated!r}", found, expected, PARITY_TOLERANCE)
 
     def _check_signature(self) -> None:
         """Compare names, types and shapes of inputs and output."""
@@ -159,6 +163,13 @@ class _Feeds:
         return feeds
 
 
+def _difference(name: str, found: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float) -> float:
+    worst = float(np.max(np.abs(found.astype(np.float64) - expected)))
+    if not worst <= tolerance:
+        raise ScorerError("parity_differs", f"{name} differ by {worst:.2g} from the expected ones (at most {tolerance:g} is allowed)")
+    return worst
+
+
 def load_scorer(model: LoadableModel) -> OnnxScorer:
     """The scorer of a model, after a check of its parity rows. Raises ScorerError, also for a model with one score for every row."""
     scorer = OnnxScorer(model.onnx, model.entry)
@@ -167,10 +178,17 @@ def load_scorer(model: LoadableModel) -> OnnxScorer:
 
 
 def check_answers(scorer: OnnxScorer, model: LoadableModel) -> None:
-    """Raises ScorerError if the scores of the parity rows differ from the expected ones, or all expected ones are the same."""
+    """Compare all outputs on the parity rows.
+
+    Raises ScorerError if they differ from the expected ones, all expected scores are the same, or those of the second output are missing.
+    """
     if float(np.ptp(model.expected)) < PARITY_TOLERANCE:
         raise ScorerError("model_broken", "it gives every row the same score")
     scorer.check_parity(model.rows, model.expected)
+    if (model.untreated is None) != (model.entry.untreated is None):
+        raise ScorerError("model_broken", "parity.npz needs `untreated.npy` exactly if the manifest names an untreated output")
+    if model.untreated is not None:
+        scorer.check_untreated(model.rows, model.untreated)
 
 
 def load_runtime() -> tuple[type[Exception], ...]:

@@ -131,13 +131,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LoadableModel(msgspec.Struct, frozen=True, eq=False):
     """Everything that a scorer is made of: the ONNX model, its entry in the manifest, and parity rows with the answers it must give.
 
-    `rows` are float32 of shape (n, columns), `expected` are float32 of shape (n,), computed where the model was made.
+    `rows` are float32 of shape (n, columns), `expected` are float32 of shape (n,), computed where the model was made; so is `untreated`,
+    the probabilities of a purchase without the offer, None of a model without that output.
     """
 
     onnx: bytes
     entry: ModelEntry
     rows: NDArray[np.float32]
     expected: NDArray[np.float32]
+    untreated: NDArray[np.float32] | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, eq=False):

@@ -41,6 +41,7 @@ class CheckRequest(msgspec.Struct, frozen=True):
     entry: ModelEntry
     rows: bytes
     expected: bytes
+    untreated: bytes | None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -52,7 +53,8 @@ class Refusal(msgspec.Struct, frozen=True):
 
 def check_model(model: LoadableModel) -> None:
     """Load the model and score with it in another process. Raises ScorerError if that process refuses it, dies or takes too long."""
-    request = CheckRequest(model.onnx, model.entry, model.rows.tobytes(), model.expected.tobytes())
+    untreated = None if model.untreated is None else model.untreated.tobytes()
+    request = CheckRequest(model.onnx, model.entry, model.rows.tobytes(), model.expected.tobytes(), untreated)
     command = [sys.executable, "-P", "-m", "gateway.runtime.model_check"]  # -P: nothing is imported from the current folder
     try:
         ended = subprocess.run(  # noqa: S603 - our own module
@@ -87,8 +89,9 @@ def main() -> int:
     request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=CheckRequest)
     rows = np.frombuffer(request.rows, dtype="<f4").reshape(-1, len(request.entry.columns))
     expected = np.frombuffer(request.expected, dtype="<f4")
+    untreated = None if request.untreated is None else np.frombuffer(request.untreated, dtype="<f4")
     try:
-        _check(LoadableModel(request.onnx, request.entry, rows, expected))
+        _check(LoadableModel(request.onnx, request.entry, rows, expected, untreated))
     except ScorerError as error:
         sys.stdout.buffer.write(msgspec.json.encode(Refusal(error.reason, error.detail)))
         return 1

@@ -46,6 +46,25 @@ MarginMinor = Annotated[
     float | None, typer.Option(help="Margin of one additional sale in minor units (cents), for items that --margins does not list.")
 ]
 ContactCost = Annotated[float, typer.Option(min=0, help="Cost of one proposal (offer sent), minor units.")]
+Lines = Annotated[str, typer.Option(help="Item separator, if --baskets is a text file with one basket per line.")]
+Support = Annotated[float, typer.Option(min=0, max=1, help="Minimum support, as a share of baskets.")]
+Confidence = Annotated[float, typer.Option(min=0, max=1, help="Minimum confidence.")]
+Lift = Annotated[float, typer.Option(min=0, help="Minimum lift.")]
+Leverage = Annotated[float, typer.Option(help="Minimum leverage.")]
+Alpha = Annotated[float, typer.Option(min=0, max=1, help="False discovery rate (Benjamini-Hochberg).")]
+Improvement = Annotated[float, typer.Option(help="Minimum gain in confidence over every shorter rule.")]
+MarginShare = Annotated[float, typer.Option(min=0, max=1, help="Margin of an item, as a share of its mean amount per basket.")]
+DecisionValue = Annotated[
+    float | None,
+    typer.Option(help="Value of the marketing decision, minor units, above 0: rows are read in proportion to it; default: all rows."),
+]
+Uplift = Annotated[
+    float | None,
+    typer.Option(min=-1, max=1, help="Instead of --mdv: probability of a purchase with an offer minus that without; needs --reach."),
+]
+Reach = Annotated[float, typer.Option(min=0, help="Number of people that the decision reaches, with --uplift.")]
+ProcessingMinor = Annotated[float, typer.Option(min=0, help="Cost of processing, minor units, with --uplift.")]
+Seed = Annotated[int, typer.Option(help="Random seed of the sample of baskets, if --mdv limits the rows.")]
 Out = Annotated[Path | None, typer.Option(help="JSON file to write: the patterns with a positive value.", dir_okay=False)]
 Top = Annotated[int, typer.Option(min=0, help="Number of patterns to show.")]
 
@@ -102,28 +121,22 @@ def rules(
     baskets: BasketsFile = None,
     map_text: MapText = "",
     mapping: MappingFile = None,
-    lines: Annotated[str, typer.Option(help="Item separator, if --baskets is a text file with one basket per line.")] = "",
-    support: Annotated[float, typer.Option(min=0, max=1, help="Minimum support, as a share of baskets.")] = 0.001,
-    confidence: Annotated[float, typer.Option(min=0, max=1, help="Minimum confidence.")] = 0.1,
-    lift: Annotated[float, typer.Option(min=0, help="Minimum lift.")] = LIFT_MIN,
-    leverage: Annotated[float, typer.Option(help="Minimum leverage.")] = LEVERAGE_MIN,
-    alpha: Annotated[float, typer.Option(min=0, max=1, help="False discovery rate (Benjamini-Hochberg).")] = ALPHA,
-    improvement: Annotated[float, typer.Option(help="Minimum gain in confidence over every shorter rule.")] = IMPROVEMENT_MIN,
+    lines: Lines = "",
+    support: Support = 0.001,
+    confidence: Confidence = 0.1,
+    lift: Lift = LIFT_MIN,
+    leverage: Leverage = LEVERAGE_MIN,
+    alpha: Alpha = ALPHA,
+    improvement: Improvement = IMPROVEMENT_MIN,
     margins: MarginsFile = None,
     margin_minor: MarginMinor = None,
-    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin of an item, as a share of its mean amount per basket.")] = 0.3,
+    margin_share: MarginShare = 0.3,
     contact_cost: ContactCost = 0.0,
-    mdv: Annotated[
-        float | None,
-        typer.Option(help="Value of the marketing decision, minor units, above 0: rows are read in proportion to it; default: all rows."),
-    ] = None,
-    uplift: Annotated[
-        float | None,
-        typer.Option(min=-1, max=1, help="Instead of --mdv: probability of a purchase with an offer minus that without; needs --reach."),
-    ] = None,
-    reach: Annotated[float, typer.Option(min=0, help="Number of people that the decision reaches, with --uplift.")] = 0.0,
-    processing_minor: Annotated[float, typer.Option(min=0, help="Cost of processing, minor units, with --uplift.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Random seed of the sample of baskets, if --mdv limits the rows.")] = 0,
+    mdv: DecisionValue = None,
+    uplift: Uplift = None,
+    reach: Reach = 0.0,
+    processing_minor: ProcessingMinor = 0.0,
+    seed: Seed = 0,
     out: Out = None,
     top: Top = 20,
     *,

@@ -18,7 +18,7 @@ from skl2onnx import to_onnx as convert
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from gateway.adapters.bundle import MODEL, PARITY, parity_bytes
+from gateway.adapters.bundle import MODEL, PARITY, Parity, parity_bytes
 from gateway.adapters.onnx_graph import OPS_ALLOWED
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core.bundle import ModelEntry
@@ -29,7 +29,6 @@ from models.propensity.estimators import Fitted
 from models.uplift.learners import Model, Uplift
 
 TREATED, UNTREATED = "treated", "untreated"
-PARITY_UNTREATED = f"untreated-{PARITY}"
 PARITY_ROWS = 1_024
 
 
@@ -47,8 +46,7 @@ class ExportedUplift(NamedTuple):
         """Write the model and the parity rows of both outputs into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL).write_bytes(self.model)
-        (folder / PARITY).write_bytes(parity_bytes(self.rows, self.treated))
-        (folder / PARITY_UNTREATED).write_bytes(parity_bytes(self.rows, self.untreated))
+        (folder / PARITY).write_bytes(parity_bytes(Parity(self.rows, self.treated, self.untreated)))
 
 
 def export_uplift(fitted: Uplift, columns: tuple[str, ...], rows: NDArray[np.float32], seed: int) -> ExportedUplift:
@@ -58,11 +56,11 @@ def export_uplift(fitted: Uplift, columns: tuple[str, ...], rows: NDArray[np.flo
     """
     model = joined(fitted, len(columns))
     entry = msgspec.structs.replace(entry_of(model, columns), output=TREATED, untreated=UNTREATED)
-    scorers = (OnnxScorer(model, entry), OnnxScorer(model, msgspec.structs.replace(entry, output=UNTREATED)))
+    scorer = OnnxScorer(model, entry)
     worst = 0.0
     for asked in (rows, extreme_rows(rows, seed)):
-        expected = fitted.probabilities(asked)
-        worst = max(worst, *(scorer.check_parity(asked, of.astype(np.float32)) for scorer, of in zip(scorers, expected, strict=True)))
+        with_offer, without = (of.astype(np.float32) for of in fitted.probabilities(asked))
+        worst = max(worst, scorer.check_parity(asked, with_offer), scorer.check_untreated(asked, without))
     treated, untreated = (of.astype(np.float32) for of in fitted.probabilities(rows))
     return ExportedUplift(model, entry, rows, treated, untreated, worst)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ import typer
 
 from gateway.core.attributes.derive import tier_of
 from gateway.core.attributes.groups import Variety
+from gateway.core.attributes.schema import Schema
 from gateway.core.types import Purpose
 from models.groups import GroupsFile, SchemaFile, read_schema_file, save_groups
 from models.history import derived
@@ -36,7 +37,7 @@ from models.value.bg_nbd import BgNbd
 from models.value.effort import clv_edges
 from models.value.forecasts import LEVEL, Forecast, choose_forecast
 from models.value.gamma_gamma import GammaGamma
-from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, lifetime_values
+from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, LifetimeValues, Terms, lifetime_values
 from models.value.value_table import (
     NAME,
     Agreement,
@@ -78,6 +79,19 @@ class ValueReport(msgspec.Struct, frozen=True):
     table: Agreement | None = None
 
 
+class _Read(NamedTuple):
+    """The history until `until_ms`.
+
+    `rfm` has frequency, recency and amounts by subject, `inputs` those of the table of values, `counted` the rows that were read.
+    """
+
+    until_ms: int
+    rfm: pd.DataFrame
+    forecast: Forecast
+    inputs: pd.DataFrame | None
+    counted: tuple[RowCounts, ...]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command(epilog="Example: [b]wayside-models value --dir export --out clv.csv[/b]")(value)
@@ -114,41 +128,58 @@ def value(
     if the schema has attributes for the purchases of two categories.
     """
     declared = read_schema_file(schema) if groups is not None else None
-    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
-        last = derived.span(history).until_ms
-        until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
-        table = derived.rfm(history, until_ms, UNIT_DAYS)
-        forecast = choose_forecast(lambda days: derived.rfm(history, until_ms - days * DAY_MS, UNIT_DAYS), UNIT_DAYS)
-        inputs = None if declared is None else person_values(history, declared, table_attributes(declared), until_ms, log_of(folder))
-        counted = history.row_counts
+    read = _read(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb), until, declared)
     terms = Terms(months, discount, margin_share)
     with working("fitting"):
-        lifetimes = lifetime_values(table, UNIT_DAYS, terms, modified=forecast.modified)
-    worth = lifetimes.value_minor
+        lifetimes = lifetime_values(read.rfm, UNIT_DAYS, terms, modified=read.forecast.modified)
+    if out is not None:
+        _write(out, read.rfm, lifetimes)
+    agreed = None
+    if groups is not None and declared is not None and read.inputs is not None:
+        lookup = value_table(read.inputs, lifetimes, terms)
+        looked_up = table_values(lookup, read.inputs)
+        own = pd.Series(lifetimes.value_minor, read.rfm["subject"]).reindex(read.inputs.index)
+        agreed = agreement(looked_up, np.asarray(own, dtype=np.float64))
+        save_groups(groups, *value_definitions(lookup, looked_up, declared, Hours(shortest_h, longest_h)))
+    report = _report(read, lifetimes, agreed)
+    if as_json:
+        print_json(report)
+    else:
+        _show(report, months, out)
+
+
+def _read(source: HistorySource, until: datetime | None, declared: Schema | None) -> _Read:
+    """The history; with a schema also the inputs of the table of values."""
+    with open_source(source) as history:
+        last = derived.span(history).until_ms
+        until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
+        rfm = derived.rfm(history, until_ms, UNIT_DAYS)
+        forecast = choose_forecast(lambda days: derived.rfm(history, until_ms - days * DAY_MS, UNIT_DAYS), UNIT_DAYS)
+        inputs = None if declared is None else person_values(history, declared, table_attributes(declared), until_ms, log_of(source.folder))
+        return _Read(until_ms, rfm, forecast, inputs, history.row_counts)
+
+
+def _write(out: Path, rfm: pd.DataFrame, lifetimes: LifetimeValues) -> None:
+    rfm.assign(
+        clv_minor=lifetimes.value_minor,
+        clv_low_minor=lifetimes.low_minor,
+        clv_high_minor=lifetimes.high_minor,
+        next_month=lifetimes.next_month,
+        probability_alive=lifetimes.probability_alive,
+        spend_minor=lifetimes.spend_minor,
+    ).to_csv(out, index=False)
+
+
+def _report(read: _Read, lifetimes: LifetimeValues, agreed: Agreement | None) -> ValueReport:
+    worth, repeat = lifetimes.value_minor, read.rfm["frequency"].to_numpy() > 0
     edges = clv_edges(worth)
-    repeat = table["frequency"].to_numpy() > 0
     variety = Variety(NAME, edges)
     tiers = np.bincount([tier_of(variety, float(clv), LEARNING) for clv in worth], minlength=len(edges) + 2)
-    if out is not None:
-        table.assign(
-            clv_minor=worth,
-            clv_low_minor=lifetimes.low_minor,
-            clv_high_minor=lifetimes.high_minor,
-            next_month=lifetimes.next_month,
-            probability_alive=lifetimes.probability_alive,
-            spend_minor=lifetimes.spend_minor,
-        ).to_csv(out, index=False)
-    agreed = None
-    if groups is not None and declared is not None and inputs is not None:
-        lookup = value_table(inputs, lifetimes, terms)
-        looked_up = table_values(lookup, inputs)
-        agreed = agreement(looked_up, np.asarray(pd.Series(worth, table["subject"]).reindex(inputs.index), dtype=np.float64))
-        save_groups(groups, *value_definitions(lookup, looked_up, declared, Hours(shortest_h, longest_h)))
-    report = ValueReport(
-        tables=counted,
-        until_day=datetime.fromtimestamp(until_ms / 1000, UTC).date().isoformat(),
-        subjects=len(table),
-        forecast=forecast,
+    return ValueReport(
+        tables=read.counted,
+        until_day=datetime.fromtimestamp(read.until_ms / 1000, UTC).date().isoformat(),
+        subjects=len(read.rfm),
+        forecast=read.forecast,
         bg_nbd=lifetimes.bg_nbd,
         gamma_gamma=lifetimes.gamma_gamma,
         total_minor=float(worth.sum()),
@@ -160,10 +191,6 @@ def value(
         tiers=tuple(int(count) for count in tiers),
         table=agreed,
     )
-    if as_json:
-        print_json(report)
-    else:
-        _show(report, months, out)
 
 
 def _chosen(of: Forecast) -> str:

@@ -238,7 +238,7 @@ def test_a_campaign_with_a_fault_is_refused(path: Path) -> None:
     ],
 )
 def test_parity_rows_must_fit(path: Path, rows: NDArray[np.float32], expected: NDArray[np.float32], why: str) -> None:
-    resign(path, same, {bundle.PARITY: bundle.parity_bytes(rows, expected)})
+    resign(path, same, {bundle.PARITY: bundle.parity_bytes(bundle.Parity(rows, expected))})
     assert reason(path) == why
 
 

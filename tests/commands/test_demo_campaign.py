@@ -9,7 +9,7 @@ import pytest
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.commands.demo.course import Course
-from gateway.commands.demo.live_campaign import HOLDOUT, LiveCampaign
+from gateway.commands.demo.live_campaign import HOLDOUT, STAY_S, LiveCampaign
 from gateway.commands.demo.summary import Totals
 from gateway.commands.demo.worlds import configs
 from gateway.config import load_config
@@ -24,7 +24,7 @@ def test_an_edited_file_is_signed_and_installed_and_a_wrong_one_is_not(tmp_path:
     first = open_bundle(live.path("gw-a"), keys, None)
     of_world = open_bundle(config.bundle.path, read_public_keys(config.bundle.trusted_keys[0]), None).campaign
     assert first.campaign.offers == of_world.offers
-    assert first.campaign.policy == msgspec.structs.replace(of_world.policy, holdout=HOLDOUT)
+    assert first.campaign.policy == msgspec.structs.replace(of_world.policy, holdout=HOLDOUT, refusal_s=round(STAY_S))
     assert not live.changed(), "nothing was edited"
 
     text = file.read_text("utf-8")

@@ -74,7 +74,7 @@ SAME = Outlook(deviations=tuple(float(at == 0.0) for at in DEVIATIONS))
 
 
 def worth(one: Outlook, days: float, *, moments: float = 1.0, cap: float = 1e9, cost: float = 0.0, dismissed: float = 0.5) -> float:
-    shares, worths = np.array([one.deviations]) / sum(one.deviations), np.full((1, len(DEVIATIONS)), 100.0)
+    shares, worths = np.array([one.deviations]).T / sum(one.deviations), np.full((len(DEVIATIONS), 1), 100.0)
     columns = np.array([[0.0], [moments], [days], [cap]])
     return float(prospects(shares, columns[0], worths, *columns[1:], cost_minor=cost, dismissed=dismissed)[0])
 

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from gateway.core import context as contexts
 from gateway.core import limits
+from gateway.core.context import Contact
 from gateway.core.offers import Cap
-from gateway.core.policy.slate import item_draw
+from gateway.core.policy.prepared import DecisionRequest, Prepared
+from gateway.core.policy.slate import item_draw, variety
 from gateway.core.state import Changes
 from gateway.core.types import Envelope, Named, OfferRequest, WishList
-from tests.kit.testbed import HOUR_MS, Gateway, Phone, TableScorer, campaign, make_site, offer
+from tests.kit.testbed import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer
 
 PAGE: tuple[Any, ...] = tuple(
     offer(id_, category=category, shop=shop, value_minor=value, occasions=("requested",), zones=("cafe",))
@@ -48,15 +52,24 @@ def items(changes: Changes) -> list[str]:
 
 
 def test_a_slate_has_variety_above_half_of_the_value(tmp_path: Path) -> None:
-    """Values less the contact cost: 440, 390, 340, 240, 140. A second offer of the category counts half, a third one a third."""
+    """Values less the contact cost: 440, 390, 340, 240, 140. A further offer of category and shop of an item counts half: 195 and 170."""
     gateway, phone = served(tmp_path)
     changes = ask(gateway, phone, 4)
-    assert items(changes) == ["espresso", "pint", "flat-white", "soup"]
+    assert items(changes) == ["espresso", "pint", "flat-white", "cake"]
     first = changes.decisions.made[0].id
     assert [(one.slate, one.position, one.p_select) for one in changes.decisions.made] == [(first, at, 1.0) for at in range(4)]
     assert [one.policy.partition(".")[0] for one in changes.decisions.made] == ["plain-1", "slate-1", "slate-1", "slate-1"]
     assert len({one.id for one in changes.decisions.made}) == 4
     gateway.close()
+
+
+def test_the_marginal_relevance_of_an_offer_falls_with_its_likeness_to_an_item() -> None:
+    """Beside an espresso of the cafe: half for category and shop, a sixth less for one of both, nothing less for neither."""
+    offers = (*PAGE, offer("tea", category="coffee_house", shop="bar"), offer("beer", category="bar", shop="cafe"))
+    person = contexts.with_consent(None, "s1", Phone().consent(), (), NOON_MS, make_site().plan.history)
+    beside = (Contact("d", "espresso", NOON_MS),)
+    asked = DecisionRequest(person, "cafe", "requested", NOON_MS, make_site(campaign=campaign(*offers)), beside=beside)
+    assert variety(Prepared(asked), np.arange(7)) == pytest.approx((0.5, 0.5, 0.5, 1.0, 1.0, 5 / 6, 5 / 6))
 
 
 def test_one_offer_is_asked_for_as_before(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim.devices import ngsi_ld
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer
@@ -26,6 +27,7 @@ from tests.kit.testbed import ManualClock
 from tests.kit.waiting import until
 
 ITEM = {"specversion": "1.0", "type": "air", "source": "station-1", "id": "1", "data": {"temperature": 21.5}}
+WEATHER, CROWD = "urn:ngsi-ld:WeatherObserved:harbour", "urn:ngsi-ld:CrowdFlowObserved:bridge"
 FEED = """
 [[feeds]]
 name = "city"
@@ -155,6 +157,32 @@ def test_a_whole_gateway_reads_a_feed(city: City, tmp_path: Path) -> None:
     app.stop()
     thread.join()
     assert app.state.sensors.zones["plaza"].readings["temperature"][0] == 21.5
+
+
+def test_entities_of_a_city_platform_come_through_a_feed(city: City, tmp_path: Path) -> None:
+    """The answer of an NGSI-LD broker to a query, an array of entities: the weather of one place and the crowd of another."""
+    places = f'"{WEATHER}" = "plaza"\n"{CROWD}" = "cafe"\n'
+    config = write_config(tmp_path, more=places + FEED.format(port=city.server.port).replace("cloudevents", "ngsi_ld"))
+    app = build(settings_of(config))
+    app.bus, now_ms = FakeBus(FakeBroker(app.clock.now_ms)), app.clock.now_ms()
+    entities = (
+        ngsi_ld.weather("harbour", now_ms, (13.4, 52.5), 11.5, 80.0, 0.4),
+        ngsi_ld.crowd("bridge", now_ms - 600_000, now_ms, 90, 60, [(13.4, 52.5), (13.5, 52.5)]),
+    )
+    city.reply = Response(200, b"[" + b",".join(one.payload for one in entities) + b"]", headers=(("ETag", '"1"'),))
+    feed, *_ = app.services
+    assert isinstance(feed, FeedThread)
+    assert feed.poll().result == "changed"
+    app.turn(0.0)
+    found = app.state.sensors.zones
+    app.store.close()
+    assert {name: value for name, (value, _) in found["plaza"].readings.items()} == {
+        "temperature": 11.5,
+        "humidity": 80.0,
+        "precipitation": 0.4,
+    }
+    assert [(one.came, one.went) for one in found["cafe"].counting.minutes] == [(60, 30)]
+    assert not app.counters.discarded
 
 
 def test_an_event_that_a_feed_repeats_counts_once(city: City, tmp_path: Path) -> None:

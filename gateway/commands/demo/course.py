@@ -15,11 +15,16 @@ ANSWERS_FIRST = 25  # the error of fewer answers is chance
 
 
 class Course:
-    """`minutes` are the figures so far; `errors` the calibration errors of each gateway, one whenever the answers have doubled."""
+    """`minutes` are the figures so far; `errors` the calibration errors of each gateway, one whenever the answers have doubled.
+
+    `error_s` and `interval_s` are the seconds until the first calibration error and the first margin with an interval; None before.
+    """
 
     def __init__(self) -> None:
         self.minutes: list[dict[str, Any]] = []
         self.errors: dict[str, list[float]] = {}
+        self.error_s: float | None = None
+        self.interval_s: float | None = None
         self._answers: dict[str, int] = {}
         self._due_s = EVERY_S
 
@@ -28,6 +33,8 @@ class Course:
         known = {str(report.get("gateway", "")): report.get("learning") or {} for report in totals.reports}
         for gateway, learning in known.items():
             answers, error = learning.get("answers", 0), learning.get("calibration_error")
+            if error is not None and self.error_s is None:
+                self.error_s = passed_s
             if error is not None and answers >= max(ANSWERS_FIRST, 2 * self._answers.get(gateway, 0)):
                 self._answers[gateway] = answers
                 self.errors.setdefault(gateway, []).append(error)

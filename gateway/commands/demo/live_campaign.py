@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 HOLDOUT = 0.5
 """Share of the people without offers in a demonstration: larger than in the worlds, because the comparison needs enough visits of both."""
+STAY_S = 300.0
+"""Seconds until a simulated person of a demonstration is replaced. A refusal lasts as long: for a month of it no message would be worth the
+loss of a month, and the policy would wait for moments that no person is there to have.
+"""
 
 
 class LiveCampaign:
@@ -34,7 +38,7 @@ class LiveCampaign:
     def __init__(self, settings: Config, folder: Path, file: Path | None) -> None:
         """Read the world's bundle, which `settings` name, and write the public key into `folder`.
 
-        `file` is made from the world's campaign, with HOLDOUT, if it does not exist; without one the same campaign runs.
+        `file` is made from the world's campaign, with HOLDOUT and STAY_S, if it does not exist; without one the same campaign runs.
 
         Raises BundleError, TomlFileError and OSError.
         """
@@ -48,7 +52,7 @@ class LiveCampaign:
         begun = folder / "campaign.toml" if file is None else file
         if not begun.exists():
             text = settings.bundle.path.with_name("campaign.toml").read_text("utf-8")
-            begun.write_text(re.sub(r"(?m)^holdout = .*$", f"holdout = {HOLDOUT}", text), "utf-8")
+            begun.write_text(re.sub(r"(?m)^holdout = .*$", f'holdout = {HOLDOUT}\nrefusal = "{STAY_S:g} s"', text), "utf-8")
         self.text_file = begun
         self._read_ns = 0 if file is None else file.stat().st_mtime_ns
         self._campaign = load_campaign(begun, self._bundle.schema).campaign

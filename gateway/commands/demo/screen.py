@@ -61,8 +61,17 @@ class Screen:
             f"{summary['records_made']} records made, {summary['records_taken']} taken by the dashboard, which holds "
             f"{summary['records_at_dashboard']}.\n"
             f"From message to trigger: p50 {_ms(summary['trigger_ms_p50'])}, p99 {_ms(summary['trigger_ms_p99'])}. "
-            f"{learning}Unhandled errors: {summary['unhandled_errors']}."
+            f"{learning}{_first(summary)}Unhandled errors: {summary['unhandled_errors']}."
         )
+
+
+def _first(summary: dict[str, Any]) -> str:
+    """The time until the first calibration error and until the first margin with an interval, or that there was none yet."""
+    texts = (
+        f"{name} after {summary[key]:.0f} s" if summary[key] is not None else f"no {name} yet"
+        for name, key in (("calibration error", "calibration_error_s"), ("interval of the margin", "margin_interval_s"))
+    )
+    return f"{', '.join(texts).capitalize()}. "
 
 
 def _ms(time_ms: float | None) -> str:

@@ -17,14 +17,14 @@ import typer
 from rich.console import Console
 
 from gateway.adapters.toml_files import TomlFileError
-from gateway.commands.demo.course import EVERY_S, Course
-from gateway.commands.demo.live_campaign import LiveCampaign
+from gateway.commands.demo.course import Course
+from gateway.commands.demo.live_campaign import STAY_S, LiveCampaign
 from gateway.commands.demo.person import invitation
 from gateway.commands.demo.processes import DemoError, Part, free_port, program, require, start_broker
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
 from gateway.commands.demo.worlds import DEFAULT, configs
-from gateway.commands.demo.worth import AGAIN_S, Worth
+from gateway.commands.demo.worth import Worth
 from gateway.config import load_config
 from gateway.core.bundle import BundleError
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 POLL_S = 0.25
-STAY_S = 300.0  # after which a simulated person is replaced: the caps of a day are used up
 
 
 class Demo:
@@ -189,7 +188,7 @@ def run_demo(
     finally:
         demo.end()
     summary = summarise(totals, setup_s=demo.setup_s, run_s=run_s, first_trigger_s=first_s, faults=demo.faults, broker=demo.broker)
-    summary["course"] = course.minutes
+    summary |= {"course": course.minutes, "calibration_error_s": course.error_s, "margin_interval_s": course.interval_s}
     typer.echo(json.dumps(summary) if as_json else Screen.closing(summary))
     return demo.faults
 
@@ -197,7 +196,7 @@ def run_demo(
 def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None, course: Course) -> float | None:
     """Show the live summary until the end; returns the seconds from the simulator's start to the first trigger, or None."""
     began_s, first_s = time.monotonic(), None
-    worth = Worth(demo.settings, time.monotonic, AGAIN_S if out is not None else EVERY_S)
+    worth = Worth(demo.settings, time.monotonic)
     changed_s: float | None = None
     with Screen(out, demo.address) as screen:
         while not stop.wait(POLL_S):
@@ -210,6 +209,7 @@ def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Consol
                 changed_s = passed_s
             texts = worth.texts(passed_s)
             course.note(totals, texts, passed_s)
+            course.interval_s = worth.first_s
             note = demo.campaign.trouble or ("" if changed_s is None else _effect(course, changed_s, passed_s))
             screen.update(totals, texts, course, passed_s, seconds, note)
             if seconds is not None and passed_s >= seconds:

@@ -29,6 +29,8 @@ class Worth:
         self._texts = ["" for _ in settings]
         self._due_s = again_s
         self._changed_ms: list[int] = []
+        self.first_s: float | None = None
+        """Seconds until the first interval; None before it."""
 
     def changed(self) -> None:
         """The campaign was changed now: its worth is measured apart from that of the former one."""
@@ -39,20 +41,23 @@ class Worth:
         """The margin added for each chosen offer, in minor units with its 95 % interval, or the reason why it is not known yet."""
         if passed_s >= self._due_s:
             began_s = self._clock_s()
-            self._texts = [self._text(one) for one in self._settings]
+            self._texts = [self._text(one, passed_s) for one in self._settings]
             self._due_s = passed_s + max(self._again_s, (self._clock_s() - began_s) / SHARE_MAX)
         return self._texts
 
-    def _text(self, settings: Config) -> str:
+    def _text(self, settings: Config, passed_s: float) -> str:
         if not self._changed_ms:
-            return _added(settings, 0, END_MS)
+            return self._added(settings, 0, END_MS, passed_s)
         *former_ms, changed_ms = (0, *self._changed_ms)
-        return f"{_added(settings, changed_ms, END_MS)}; before {_added(settings, former_ms[-1], changed_ms)}"
+        before = self._added(settings, former_ms[-1], changed_ms, passed_s)
+        return f"{self._added(settings, changed_ms, END_MS, passed_s)}; before {before}"
 
-
-def _added(settings: Config, from_ms: int, until_ms: int) -> str:
-    try:
-        added = measure_between(settings, from_ms, until_ms).added_margin
-    except FAULTS:
-        return "no decision with a window yet"
-    return added.wait if isinstance(added, Later) else interval(added, 1)
+    def _added(self, settings: Config, from_ms: int, until_ms: int, passed_s: float) -> str:
+        try:
+            added = measure_between(settings, from_ms, until_ms).added_margin
+        except FAULTS:
+            return "no decision with a window yet"
+        if isinstance(added, Later):
+            return added.wait
+        self.first_s = passed_s if self.first_s is None else self.first_s
+        return interval(added, 1)

@@ -39,7 +39,7 @@ class _Wide(NamedTuple):
 
 
 class Outlooks(NamedTuple):
-    """Outlooks of n offers: distribution of deviations (n, DEVIATIONS), level and rows of it, mean and slope of `anyway`."""
+    """Outlooks of n offers: distribution of deviations (DEVIATIONS, n), level and rows of it, mean and slope of `anyway`."""
 
     deviations: Floats
     level: Floats
@@ -58,7 +58,9 @@ class Columns:
         self.ids = [offer.id for offer in offers]
         self._position = {id_: at for at, id_ in enumerate(self.ids)}
         self._categories, self.category = _codes(category_key(offer.category) for offer in offers)
+        self._of_category = {key: np.flatnonzero(self.category == code) for code, key in enumerate(self._categories)}
         self.shops, self.shop = _codes(offer.shop for offer in offers)
+        self._shop_code = {shop: code for code, shop in enumerate(self.shops)}
         self.value = np.array([offer.value_minor for offer in offers], dtype=np.float64)
         self.usual = np.array([offer.usual_minor for offer in offers])
         self.cap = np.array([offer.per_person_day_max for offer in offers], dtype=np.float64)
@@ -70,7 +72,7 @@ class Columns:
         self._weights = np.zeros((count, self.size)), np.zeros((count, self.size))
         self._held: list[tuple[Weights, _Wide] | None] = [None] * count
         self._wide: list[_Wide | None] = [None] * len(self._categories)
-        self._outlooks = Outlooks(np.zeros((count, len(DEVIATIONS))), *(np.zeros(count) for _ in range(4)))
+        self._outlooks = np.zeros((len(DEVIATIONS) + 4, count))
         self._outlook: list[Outlook | None] = [None] * count
         self._stale = np.ones(count, dtype=np.bool_)
         self._stale_outlooks = np.ones(count, dtype=np.bool_)
@@ -103,11 +105,11 @@ class Columns:
             if one is not self._outlook[at]:
                 self._outlook[at] = one
                 deviations = np.array(one.deviations)
-                row = deviations / deviations.sum(), one.level.mean, one.level.rows, one.anyway.mean, one.slope
-                for column, value in zip(self._outlooks, row, strict=True):
-                    column[at] = value
+                figures = one.level.mean, one.level.rows, one.anyway.mean, one.slope
+                self._outlooks[:, at] = [*(deviations / deviations.sum()).tolist(), *figures]
             self._stale_outlooks[at] = False
-        return Outlooks(*(column[positions] for column in self._outlooks))
+        found = self._outlooks[:, positions]
+        return Outlooks(found[: len(DEVIATIONS)], *found[len(DEVIATIONS) :])
 
     def shown(self, shown: Mapping[str, float]) -> Floats:
         """Messages by offer (all offers,)."""
@@ -115,7 +117,10 @@ class Columns:
 
     def habits(self, habits: Mapping[str, Habit]) -> Floats:
         """Factors of a person on the visits of each shop, (shops,)."""
-        return np.array([habits[shop].factor if shop in habits else 1.0 for shop in self.shops])
+        found = np.ones(len(self.shops))
+        for shop in habits.keys() & self._shop_code.keys() if habits else ():
+            found[self._shop_code[shop]] = habits[shop].factor
+        return found
 
     def anyway(self, visits: Mapping[str, Visits], zone: str, occasion: str) -> Floats:
         """Probability of a visit within the horizon, (shops,)."""
@@ -144,18 +149,14 @@ class Columns:
     def effects(self, effects: Mapping[str, Effect], positions: Positions) -> tuple[Floats, Floats]:
         """Means and variances of a person's effects on n offers."""
         everything, by_category, by_offer = person.VARIANCES
-        mean, variance = np.zeros((2, len(self.ids))), np.full((2, len(self.ids)), ((by_category,), (by_offer,)))
-        code = {key: at for at, key in enumerate(self._categories)}
-        for key, one in effects.items():
-            if key == ALL:
-                continue
-            if key in code:
-                where = self.category == code[key]
-                mean[0, where], variance[0, where] = one.mean, one.variance
-            elif key in self._position:
-                mean[1, self._position[key]], variance[1, self._position[key]] = one.mean, one.variance
         own = effects.get(ALL, Effect(0.0, everything))
-        return own.mean + mean.sum(axis=0)[positions], own.variance + variance.sum(axis=0)[positions]
+        mean, variance = np.full(len(self.ids), own.mean), np.full(len(self.ids), own.variance + by_category + by_offer)
+        for key, one in effects.items():
+            where, before = (self._of_category[key], by_category) if key in self._of_category else (self._position.get(key), by_offer)
+            if where is not None:
+                mean[where] += one.mean
+                variance[where] += one.variance - before
+        return mean[positions], variance[positions]
 
     def levels(self, levels: Mapping[str, Level], positions: Positions) -> tuple[Floats, Floats]:
         """Mean and rows of a person's level for n offers, by category."""

@@ -48,11 +48,10 @@ class Arms(NamedTuple):
 
     def below(self, values: Floats) -> Floats:
         """Probability, (arms, values), that the value of each arm is below each of these; 1 for an arm without worth."""
-        share = np.clip(
-            (values + self.cost[:, np.newaxis]) / np.where(self.worth > 0.0, self.worth, 1e-9)[:, np.newaxis], 1e-12, 1.0 - 1e-12
-        )
+        share = (values + self.cost[:, np.newaxis]) / np.maximum(self.worth, 1e-9)[:, np.newaxis]
+        share = np.minimum(np.maximum(share, 1e-12), 1.0 - 1e-12)
         odds = np.log(share / (1.0 - share)) - self.mean[:, np.newaxis]
-        found: Floats = 1.0 / (1.0 + np.exp(-odds / (SCALE * self.deviation)[:, np.newaxis]))
+        found: Floats = 1.0 / (1.0 + np.exp(odds / (-SCALE * self.deviation)[:, np.newaxis]))
         return found
 
 
@@ -65,7 +64,7 @@ def select(arms: Arms, draws: Sequence[float], chance: float, floor: float) -> i
     count = len(arms.mean)
     if not count:
         return None
-    values = arms.values(_odds(np.clip(np.array(draws), SURE, 1.0 - SURE)))
+    values = arms.values(_odds(_unsure(np.array(draws))))
     best = int(values.argmax())
     if values[best] <= 0.0:
         return None
@@ -85,11 +84,11 @@ def probability(arms: Arms, at: int | None, floor: float) -> float:
         return float(at is None)
     low, high = arms.values(_LOWEST), arms.values(_HIGHEST)
     able = np.flatnonzero((high >= low.max()) & (high > 0.0))
-    silence = float(arms.take(able).below(np.zeros(1)).prod()) if len(able) else 1.0
+    silence = float(arms.take(able).below(_NOTHING).prod()) if len(able) else 1.0
     if at is None:
         return silence
     each = _each(floor, count)
-    return _share(arms, at, able) * (1.0 - each * count) + each * (1.0 - silence)
+    return _share(arms, at, high, able) * (1.0 - each * count) + each * (1.0 - silence)
 
 
 def ramp(positives: float) -> float:
@@ -103,15 +102,20 @@ def in_holdout(salt: str, subject: str, share: float = HOLDOUT_SHARE) -> bool:
     return int.from_bytes(digest, "big") < share * 2**64
 
 
-def _share(arms: Arms, at: int, able: NDArray[np.intp]) -> float:
-    """Probability that an arm has the highest value and one above 0, against the `able` ones."""
+def _share(arms: Arms, at: int, high: Floats, able: NDArray[np.intp]) -> float:
+    """Probability that an arm has the highest value and one above 0, against the `able` ones; `high` are the highest values of all arms."""
     if at not in able:
         return 0.0
     own = arms.take([at])
-    first = float(own.below(np.zeros(1))[0, 0])  # share of its draws that are worth less than silence
-    values = own.values(_odds(np.clip(first + (1.0 - first) * _AT, SURE, 1.0 - SURE)))
-    rivals = arms.take(able[able != at])
+    first = float(own.below(_NOTHING)[0, 0])  # share of its draws that are worth less than silence
+    values = own.values(_odds(_unsure(first + (1.0 - first) * _AT)))
+    rivals = arms.take(able[(able != at) & (high[able] >= values[0])])
     return float((1.0 - first) * (_WEIGHTS @ rivals.below(values).prod(axis=0)))
+
+
+def _unsure(draws: Floats) -> Floats:
+    found: Floats = np.minimum(np.maximum(draws, SURE), 1.0 - SURE)
+    return found
 
 
 def _odds(shares: Floats) -> Floats:
@@ -123,4 +127,4 @@ def _each(floor: float, arms: int) -> float:
     return min(floor, FLOOR_SHARE_MAX / arms)
 
 
-_LOWEST, _HIGHEST = _odds(np.array([SURE])), _odds(np.array([1.0 - SURE]))
+_LOWEST, _HIGHEST, _NOTHING = _odds(np.array([SURE])), _odds(np.array([1.0 - SURE])), np.zeros(1)

@@ -26,8 +26,8 @@ STEPS = tuple(2**step / 31 for step in range(5))  # shares of the time left, fro
 
 Floats = NDArray[np.float64]
 TINY = 1e-12
-_AT = np.array(DEVIATIONS)
-_START = np.exp(-0.5 * (_AT / SPREAD) ** 2)
+AT: Floats = np.array(DEVIATIONS)[:, np.newaxis]
+_START = np.exp(-0.5 * (AT[:, 0] / SPREAD) ** 2)
 _START *= SPREAD_ROWS / _START.sum()
 
 
@@ -92,26 +92,27 @@ def prospects(
 ) -> Floats:
     """Expected margin, (n,), of n offers over so many `days` with `moments` a day each, until they are dismissed; at least 0.
 
-    `deviations` (n, DEVIATIONS) are shares of the moments, `levels` the person's usual log-odds, `worths` (n, DEVIATIONS) the margin of
+    `deviations` (DEVIATIONS, n) are shares of the moments, `levels` the person's usual log-odds, `worths` (DEVIATIONS, n) the margin of
     an accepted offer, `caps` the most messages a day, `cost_minor` the cost of a message, `dismissed` the probability that an offer that is
     not accepted is dismissed. The moments of a day are taken as a Poisson process, of which the first ones use up the cap.
     """
-    rows, most = deviations * moments[:, np.newaxis], np.maximum(caps, 1e-9)
-    propensity = 1.0 / (1.0 + np.exp(-(levels[:, np.newaxis] + _AT)))
+    rows, most = deviations * moments, np.maximum(caps, 1e-9)
+    propensity = 1.0 / (1.0 + np.exp(-levels - AT))
     gain = propensity * worths - cost_minor
     lost = dismissed * (1.0 - propensity)
-    found = np.zeros(len(rows))
+    sums, found = np.empty((3, *rows.shape)), np.zeros(len(levels))
+    sums[0], sums[1], sums[2] = rows, rows * lost, rows * gain
     for step in STEPS:
-        sent = rows * (gain > lost * found[:, np.newaxis])
-        fitting = np.maximum(sent.sum(axis=1) / most, TINY)
-        held = step * days * -np.expm1(-fitting) / fitting
-        ended = held * np.einsum("ij,ij->i", sent, lost) + TINY
-        found = found * np.exp(-ended) + held * np.einsum("ij,ij->i", sent, gain) * -np.expm1(-ended) / ended
+        sent, missed, won = (sums * (gain > lost * found)).sum(axis=1)
+        fitting = np.maximum(sent / most, TINY)
+        held = np.expm1(-fitting) / fitting * (-step * days)
+        ended = held * missed + TINY
+        found += np.expm1(-ended) * (found - held * won / ended)
     return found
 
 
 def log_odds(probability: Floats) -> Floats:
     """Log-odds of probabilities, which are not taken as surer than 1e-6."""
-    sure = np.clip(probability, 1e-6, 1.0 - 1e-6)
+    sure = np.minimum(np.maximum(probability, 1e-6), 1.0 - 1e-6)
     found: Floats = np.log(sure / (1.0 - sure))
     return found

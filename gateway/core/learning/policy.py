@@ -26,7 +26,7 @@ from gateway.core.learning import anyway, explore, outlook, person, predictors, 
 from gateway.core.learning.anyway import Habit, Visits
 from gateway.core.learning.busy import Busy
 from gateway.core.learning.columns import Columns, Floats
-from gateway.core.learning.outlook import DEVIATIONS, Level, Outlook
+from gateway.core.learning.outlook import Level, Outlook
 from gateway.core.learning.regression import Weights
 from gateway.core.learning.state import ALL, LearnedState, PersonState, Share, Waiting, merged
 from gateway.core.learning.types import Chosen, Moment, Outcome, Settings, Weighed, chain, effect_keys
@@ -38,7 +38,6 @@ SILENT_MAX = 200  # moments of a person that wait for their horizon
 MEANS_ROWS = 500.0  # messages that the mean loss by fatigue remembers
 RECENT = 1  # place of the predictor of recent contacts
 TINY = 1e-9
-_DEVIATIONS = np.array(DEVIATIONS)
 
 
 class Learner:
@@ -68,7 +67,8 @@ class Learner:
         shared = regression.posterior(*columns.weights(state.models, at), places, rows.times)
         own, own_variance = columns.effects(me.effects, at)
         among, spread = score + shared.mean, shared.variance + own_variance
-        propensity = regression.probability(among + own, spread)
+        odds = regression.drawn(among + own, spread)
+        propensity = regression.logistic(odds)
         usually = columns.anyway(state.visits, here.zone, here.occasion)[shops] * busy**anyway.HOUR_POWER * self.settings.buys
         without = np.minimum(usually * habits, 1.0)
         worth = columns.value[at] - without * columns.usual[at]
@@ -78,7 +78,7 @@ class Learner:
         doubt = propensity * (1.0 - propensity)
         lost = min(recent, predictors.RECENT_MAX) * self._tiredness(state) * doubt * (margin + risk)
         deviation = np.sqrt(np.minimum(shared.variance, 1.0 / (doubt * (self.settings.rows_min + 1.0) + TINY)))
-        arms = explore.Arms(outlook.log_odds(propensity), deviation, margin * self._levers(state, at) + risk, cost + risk)
+        arms = explore.Arms(odds, deviation, margin * self._levers(state, at) + risk, cost + risk)
         net = propensity * margin - cost - (1.0 - propensity) * risk
         return Weighed(propensity, without, usually, margin, net, np.maximum(lost, 0.0), among, arms, rows, score)
 
@@ -122,17 +122,15 @@ class Learner:
         columns, at = self._columns, here.positions
         outlooks = columns.outlooks(state.outlooks, at)
         level, rows = columns.levels(me.levels, at)
-        usual = (np.where(outlooks.rows * rows > 0.0, outlooks.level + level, now.among) + now.own) / np.sqrt(
-            1.0 + regression.PROBIT * now.spread
-        )
+        usual = regression.drawn(np.where(outlooks.rows * rows > 0.0, outlooks.level + level, now.among) + now.own, now.spread)
         dismissed = state.shares.get("dismissed", Share()).mean(*self.settings.dismissed)
-        without = np.where(outlooks.rows > 0.0, outlooks.anyway, now.usually)[:, np.newaxis] + outlooks.slope[:, np.newaxis] * _DEVIATIONS
-        without = np.clip(without * now.habits[:, np.newaxis], 0.0, 1.0)
+        without = (np.where(outlooks.rows > 0.0, outlooks.anyway, now.usually) + outlooks.slope * outlook.AT) * now.habits
+        without = np.minimum(np.maximum(without, 0.0), 1.0)
         left_ms = np.minimum(columns.ends_ms[at] - here.now_ms, min(self._policy.refusal_s * 1000, self.settings.look_ahead_days * DAY_MS))
         return dismissed * outlook.prospects(
             outlooks.deviations,
             usual,
-            (columns.value[at, np.newaxis] - without * columns.usual[at, np.newaxis]) * now.redeemed,
+            (columns.value[at] - without * columns.usual[at]) * now.redeemed,
             self._moments(me, here.now_ms) * columns.placed(state.moments)[columns.placement[at]],
             np.maximum(left_ms, 0.0) / DAY_MS,
             columns.cap[at],

@@ -78,10 +78,21 @@ def of_chain(models: Sequence[tuple[Floats, Floats]], bins: Bins, times: Floats)
     return float((mean * times).sum()), float((variance * times**2).sum())
 
 
-def probability(mean: Floats, variance: Floats) -> Floats:
-    """Mean of the logistic curve over a normal posterior (probit approximation)."""
-    found: Floats = 1.0 / (1.0 + np.exp(-mean / np.sqrt(1.0 + PROBIT * variance)))
+def drawn(mean: Floats, variance: Floats) -> Floats:
+    """Log-odds of the mean of the logistic curve over a normal posterior (probit approximation: nearer to 0 than `mean`)."""
+    found: Floats = mean / np.sqrt(1.0 + PROBIT * variance)
     return found
+
+
+def logistic(log_odds: Floats) -> Floats:
+    """Probabilities of log-odds."""
+    found: Floats = 1.0 / (1.0 + np.exp(-log_odds))
+    return found
+
+
+def probability(mean: Floats, variance: Floats) -> Floats:
+    """Mean of the logistic curve over a normal posterior."""
+    return logistic(drawn(mean, variance))
 
 
 def learned(

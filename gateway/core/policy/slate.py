@@ -1,9 +1,9 @@
 """Slates: several offers in one answer, for a page or a kiosk that asks for a number of offers.
 
 Each item is a decision of its own, with all gates, caps and budgets; only the cool-down does not hold between items of one slate, which are
-shown at once. No offer is in a slate twice, and the value of an offer is divided by one more than the number of items of its category, so a
-further category comes first unless it is worth less than half. The first item is chosen as without a slate; the others are not drawn, and
-the gateway does not learn from them, because a lower position is seen less.
+shown at once. No offer is in a slate twice. Offers above the floor (`propensity_min`, and a value above 0) are ranked by maximal marginal
+relevance (Carbonell and Goldstein 1998, SIGIR): the value, less the share SIMILAR of it for an offer like one of the slate. The first item
+is chosen as without a slate; the others are not drawn, and the gateway does not learn from them, because a lower position is seen less.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.core.policy.prepared import Closed, Positions, Prepared
 
 DRAW_BYTES = 8
+SIMILAR = 0.5
 
 
 class Slate(NamedTuple):
@@ -50,7 +51,11 @@ def in_slate(prepared: Prepared, positions: Positions) -> Closed:
 
 
 def variety(prepared: Prepared, positions: Positions) -> NDArray[np.float64]:
-    """For each offer, one over one more than the number of items of its category."""
-    categories = prepared.offers.groups["category"]
-    counts = np.bincount(categories[prepared.offers.positions(one.offer for one in prepared.request.beside)], minlength=len(categories))
-    return 1.0 / (1.0 + counts[categories[positions]].astype(np.float64))
+    """For each offer, one less SIMILAR times its similarity to the most similar item of the slate.
+
+    The similarity is Jaccard's of category and shop: 1 if both are equal, 1/3 for one of them, 0 for none.
+    """
+    groups, items = prepared.offers.groups, prepared.offers.positions(one.offer for one in prepared.request.beside)
+    category, shop = (groups[one][positions][:, np.newaxis] == groups[one][items] for one in ("category", "shop"))
+    shared = category.astype(np.intp) + shop
+    return 1.0 - SIMILAR * (shared / (4.0 - shared)).max(axis=1, initial=0.0)

@@ -6,12 +6,14 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from gateway.adapters.bundle import MODEL, open_bundle, read_public_keys
-from gateway.adapters.onnx_scorer import OnnxScorer, load_scorer
+from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer
+from gateway.runtime.model_check import check_model
 from models.arrays import Rows
 from models.measures import Interval
 from models.uplift import choice
@@ -196,6 +198,12 @@ def _signed(model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     untreated = scorer.untreated(opened.model.rows[:64])
     assert untreated is not None
     assert not np.allclose(untreated, scorer.score(opened.model.rows[:64]))
+    stated = opened.model.untreated
+    assert stated is not None
+    assert untreated == pytest.approx(stated[:64], abs=1e-5)
+    for wrong in (stated + np.float32(2e-5), None):
+        with pytest.raises(ScorerError, match=r"'untreated' differ by|needs `untreated\.npy`"):
+            check_model(msgspec.structs.replace(opened.model, untreated=wrong))
 
 
 def test_commands_refuse_a_trial_with_a_column_written_afterwards(
