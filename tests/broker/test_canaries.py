@@ -87,8 +87,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
                         stranger.send(topic, payload)
                         sent += 1
                 stranger.close()
-            for one in walk_in(CANARIES["name"]):
-                ear.publish(one.topic, one.payload, qos=1)
+            ear.say(*walk_in(CANARIES["name"]))
             until(lambda: any("/down/" in one.topic for one in ear.received), describe=lambda: gateway.latest)
             until(lambda: len(cloud.requests) > 2)
             exits = dict(_live(folder, page, ear))
