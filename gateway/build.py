@@ -11,8 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
@@ -21,36 +19,33 @@ from gateway.adapters.coupon_keys import CouponSigner, open_signer
 from gateway.adapters.desired import AppliedFile, DesiredError, DeskTarget
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
-from gateway.adapters.mqtt import MqttBus
-from gateway.adapters.mqtt_options import MqttOptions
-from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
-from gateway.adapters.tls_files import authority_fault, pair_fault
+from gateway.adapters.tls_files import authority_fault
 from gateway.adapters.toml_files import TomlFileError
+from gateway.build_broker import build_bus
 from gateway.build_condition import condition_of
 from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
-from gateway.build_store import SetupError, open_store
+from gateway.build_store import SetupError, open_store, secret_text
 from gateway.config import ConfigError, combined
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
-from gateway.core.bus import Bus, Publication
 from gateway.core.desired import without_stopped
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreError
 from gateway.core.site import ClaimRules, Door, Retention, ScreenTerms, Site
 from gateway.decoders.bluetooth.keys import parse_keys
-from gateway.decoders.contract import Decoder, Keys, Kind
+from gateway.decoders.contract import Decoder, Keys
 from gateway.decoders.lorawan.javascript import Codec, Codecs
 from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load, usable
-from gateway.decoders.topics import covers, is_filter
+from gateway.decoders.topics import is_filter
 from gateway.runtime.app import App
 from gateway.runtime.desired import DesiredThread, Running
 from gateway.runtime.echo import echo_topic
-from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
+from gateway.runtime.feeds import FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
 from gateway.runtime.model_slot import ModelSlot
@@ -100,7 +95,7 @@ def _wired(config: Config, clock: SystemClock, site: Site, slot: ModelSlot, stor
     """The gateway on an open store, with its services. Raises as `build`."""
     router = build_router(config)
     cloud = build_cloud(config)
-    bus = build_bus(config, clock, store)
+    bus = build_bus(config, router.sources, clock, store)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX, router.sender)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
     tokens = http_tokens(config)
@@ -135,8 +130,6 @@ def _wired(config: Config, clock: SystemClock, site: Site, slot: ModelSlot, stor
     return app
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "withdrawn", "wishes", "incident", "played"})
-WAYSIDE = "wayside_v1"
 FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
 EXPIRY_UNCHECKED = 0
@@ -413,76 +406,6 @@ def _keys(path: Path) -> Keys:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Topic filters with facts, filters without, and filters of the config that were split into these. Raises SetupError.
-
-    The filter of a source that has facts and ends in `+`, the kind of message of Wayside's own format, is split by kind. A filter that
-    another one covers is left out, because the broker would deliver a message once for each; the other one has facts if this one has.
-    """
-    queued: list[str] = []
-    unqueued: list[str] = []
-    replaced: list[str] = []
-    for one in build_router(config).sources:
-        if one.topic.startswith(PREFIX):
-            continue
-        head, _, last = one.topic.rpartition("/")
-        if not one.kinds & FACTS:
-            unqueued.append(one.topic)
-        elif last == "+" and one.decoder.name == WAYSIDE:
-            replaced.append(one.topic)
-            queued += [f"{head}/{kind}" for kind in sorted(one.kinds & FACTS)]
-            unqueued += [f"{head}/{kind}" for kind in sorted(one.kinds - FACTS)]
-        else:
-            queued.append(one.topic)
-    every = dict.fromkeys((*queued, *unqueued, echo_topic(config.site, config.gateway)))
-    widest = [one for one in every if not any(covers(other, one) for other in every if other != one)]
-    with_facts = [one for one in widest if any(covers(one, other) for other in queued)]
-    return tuple(with_facts), tuple(one for one in widest if one not in with_facts), tuple(replaced)
-
-
-def mqtt_options(config: Config) -> MqttOptions:
-    """Address and credentials of the broker, with the secrets read from their files. Raises SetupError for files that are missing."""
-    part = config.mqtt
-    topic = f"wayside/v1/{config.site}/gateway/{config.gateway}/status"
-    will = msgspec.json.encode({"v": 1, "gateway": config.gateway, "state": "lost"})
-    if part.ca_file is not None and (fault := authority_fault(part.ca_file)):
-        raise SetupError(f"{config.place('mqtt', 'ca_file')}: {fault}")
-    if (part.certificate_file is None) != (part.key_file is None):
-        raise SetupError(f"{config.place('mqtt')}: certificate_file and key_file go together")
-    if part.certificate_file is not None and part.key_file is not None and (fault := pair_fault(part.certificate_file, part.key_file)):
-        raise SetupError(f"{config.place('mqtt', 'certificate_file')}: {fault}")
-    _secret(part.password_file, config.place("mqtt", "password_file"))
-    queued, unqueued, replaced = subscriptions(config)
-    return MqttOptions(
-        host=part.host,
-        port=part.port,
-        client_id=f"wayside-{config.site}-{config.gateway}",
-        subscriptions=queued,
-        unqueued=unqueued,
-        replaced=replaced,
-        username=part.username,
-        password_file=part.password_file,
-        ca_file=part.ca_file,
-        certificate_file=part.certificate_file,
-        key_file=part.key_file,
-        will=Publication(topic, will, qos=1, retain=True),
-        websocket_path=part.websocket_path,
-    )
-
-
-def build_bus(config: Config, clock: SystemClock, store: Store | None = None) -> Bus:
-    """The connection to the broker, not opened yet. Raises SetupError for missing files, and OSError for certificates.
-
-    Filters of an earlier config in `store` are unsubscribed: the broker keeps the session, and would queue their messages for days.
-    """
-    kind = MqttBus if config.mqtt.websocket_path is None else PahoBus
-    options = mqtt_options(config)
-    if store is not None:
-        former = store.former_filters((*options.subscriptions, *options.unqueued))
-        options = msgspec.structs.replace(options, replaced=tuple(dict.fromkeys((*options.replaced, *former))))
-    return kind(options, clock.now_ms)
-
-
 def _make_claim_secret(config: Config) -> None:
     """Make the secret of the tags' codes at the first start. Raises OSError."""
     path = config.claims.secret_file
@@ -494,7 +417,7 @@ def _make_claim_secret(config: Config) -> None:
 def claim_secret(config: Config) -> bytes | None:
     """The secret of the codes issued with tags, or None without one. Raises SetupError."""
     path = config.claims.secret_file
-    secret = _secret(path, config.place("claims", "secret_file")) if path is not None and path.exists() else None
+    secret = secret_text(path, config.place("claims", "secret_file")) if path is not None and path.exists() else None
     if secret is not None and not SECRET_CHARS_MIN <= len(secret.encode()) <= SECRET_CHARS_MAX:
         raise SetupError(f"claims.secret_file: {config.claims.secret_file} must hold {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} characters")
     return None if secret is None else secret.encode()
@@ -522,18 +445,7 @@ def build_cloud(config: Config) -> Cloud | None:
 
 def cloud_token(part: CloudPart) -> str:
     """The token of the cloud. Raises SetupError."""
-    token = _secret(part.token_file, "cloud.token_file") or ""
+    token = secret_text(part.token_file, "cloud.token_file") or ""
     if not token.isascii() or not token.isprintable() or not token:
         raise SetupError(f"cloud.token_file: {part.token_file} must hold one line of printable ASCII")
     return token
-
-
-def _secret(path: Path | None, name: str) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8-sig").strip()
-    except OSError as error:
-        raise SetupError(f"{name}: {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise SetupError(f"{name}: {path} is not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from None

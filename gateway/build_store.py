@@ -1,4 +1,4 @@
-"""Opens the database of a config, with its keys."""
+"""Opens the database of a config, with its keys, and reads the files of other secrets."""
 
 from __future__ import annotations
 
@@ -78,3 +78,15 @@ def lasting_key(config: Config) -> bytes:
     if key is None:
         raise SetupError(f"{file} does not exist yet: start the gateway first, or correct store.key_file")
     return key
+
+
+def secret_text(path: Path | None, name: str) -> str | None:
+    """The text of a secret's file, without white space around it; None without a file. Raises SetupError with the setting `name`."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise SetupError(f"{name}: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{name}: {path} is not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from None

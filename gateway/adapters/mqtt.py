@@ -98,7 +98,7 @@ class MqttBus:
             connection.close()
         if self._thread.is_alive():
             self._thread.join(CONNECT_S_MAX + LAST_PUBACK_S_MAX + LAST_READ_S_MAX)
-        self._link = msgspec.structs.replace(self._link, connected=False)
+        self._link = msgspec.structs.replace(self._link, connected=False, hears=False)
 
     # --- the thread --------------------------------------------------------------------------------------
 
@@ -121,7 +121,9 @@ class MqttBus:
         wire = self._wire()
         self._number += 1
         session = Session(self._version, self._number)
-        connection = Connection(wire, session, self._deliver, self._now_ms, connected=self._answered, trouble=self._trouble)
+        connection = Connection(
+            wire, session, self._deliver, self._now_ms, connected=self._answered, subscribed=self._subscribed, trouble=self._trouble
+        )
         self._connection = connection
         if self._closing.is_set():  # checked after the assignment, which `close` may have missed
             connection.close()
@@ -164,12 +166,15 @@ class MqttBus:
             text = connection_fault(self._place, error, is_tls=True).text
         elif isinstance(error, TimeoutError):
             text = f"broker {self._place} accepted the connection but {error}"
-        self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
+        self._link = msgspec.structs.replace(self._link, connected=False, hears=False, trouble=text)
 
     def _meets_tls(self) -> bool:
         """Whether the first connections fail because they are plain and the port has TLS."""
         options = self._options
         return options.ca_file is None and not self._link.connects and speaks_tls(options.host, options.port, TLS_PROBE_S)
+
+    def _subscribed(self) -> None:
+        self._link = msgspec.structs.replace(self._link, hears=True)
 
     def _trouble(self, text: str) -> None:
         self._link = msgspec.structs.replace(self._link, trouble=text)

@@ -32,7 +32,7 @@ OUT_BYTES_MAX = 4_194_304  # waiting to be sent: beyond it a broker that reads n
 
 
 class Connection:
-    """Opened by `run`. `connected` is called with CONNACK, `trouble` with the text of a refusal by the broker.
+    """Opened by `run`. `connected` is called with CONNACK, `subscribed` after SUBACK for all filters, `trouble` with the text of a refusal.
 
     `heard_ms` is the time at which the broker last sent anything, after the messages in it were delivered.
     """
@@ -45,6 +45,7 @@ class Connection:
         now_ms: Callable[[], int],
         *,
         connected: Callable[[ConnAck], None],
+        subscribed: Callable[[], None],
         trouble: Callable[[str], None],
     ) -> None:
         self._wire = wire
@@ -52,6 +53,7 @@ class Connection:
         self._deliver = deliver
         self._now_ms = now_ms
         self._connected = connected
+        self._subscribed = subscribed
         self._trouble = trouble
         self._lock = threading.Lock()  # of the session and the four below
         self._out = bytearray()
@@ -184,6 +186,8 @@ class Connection:
     def _report(self, received: Received) -> None:
         if received.connack is not None:
             self._connected(received.connack)
+        if received.is_subscribed:
+            self._subscribed()
         if received.denied:
             self._trouble(f"the broker refuses the subscription to {', '.join(received.denied)}: check its access control list")
         if received.refused is not None:

@@ -132,7 +132,7 @@ class PahoBus:
             self._await_last_puback()
             client.disconnect()
             client.loop_stop()
-        self._link = msgspec.structs.replace(self._link, connected=False)
+        self._link = msgspec.structs.replace(self._link, connected=False, hears=False)
 
     def _await_last_puback(self) -> None:
         """Read up to the last PUBACK: a connection closed with bytes unread is reset, and the broker then sends the last will."""
@@ -246,9 +246,8 @@ class PahoBus:
     def _on_subscribe(self, _client: paho.Client, _userdata: object, _mid: int, reasons: Sequence[Any], _properties: object) -> None:
         filters = (*self._options.subscriptions, *self._options.unqueued)
         denied = [topic for topic, reason in zip(filters, reasons, strict=False) if reason.is_failure]
-        if denied:
-            trouble = f"the broker refuses the subscription to {', '.join(denied)}: check its access control list"
-            self._link = msgspec.structs.replace(self._link, trouble=trouble)
+        trouble = f"the broker refuses the subscription to {', '.join(denied)}: check its access control list" if denied else ""
+        self._link = msgspec.structs.replace(self._link, hears=not denied, trouble=trouble or self._link.trouble)
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:
@@ -262,7 +261,7 @@ class PahoBus:
             continue
 
     def _trouble(self, text: str) -> None:
-        self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
+        self._link = msgspec.structs.replace(self._link, connected=False, hears=False, trouble=text)
 
     def _other_protocol(self) -> None:
         is_mqtt5 = self._protocol == MQTTProtocolVersion.MQTTv5

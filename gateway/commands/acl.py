@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.build import build_router, subscriptions
+from gateway.build import build_router
+from gateway.build_broker import subscriptions
 from gateway.commands.options import command_app, guarded, load
 from gateway.runtime.access import Member, access_list
 from gateway.runtime.feeds import PREFIX
@@ -36,6 +37,5 @@ def access_list_of(configs: Sequence[Path]) -> str:
 
 def _member(file: Path) -> Member:
     settings = load(file)
-    queued, unqueued, _ = subscriptions(settings)
     sources = [one for one in build_router(settings).sources if not one.topic.startswith(PREFIX)]
-    return Member(settings.site, settings.gateway, (*queued, *unqueued), sources)
+    return Member(settings.site, settings.gateway, subscriptions(settings, sources).every, sources)

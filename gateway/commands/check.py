@@ -13,21 +13,20 @@ from gateway.adapters.timezone_places import city_of
 from gateway.adapters.toml_files import load_campaign, load_schema
 from gateway.build import (
     EXPIRY_UNCHECKED,
-    build_bus,
     build_cloud,
     build_feeds,
     build_router,
     build_site,
     checked_bundle,
     open_config_bundle,
-    subscriptions,
 )
+from gateway.build_broker import URGENT, Filters, build_bus, subscriptions
 from gateway.build_services import build_webhook, check_certificates, http_tokens
 from gateway.build_store import SetupError
 from gateway.commands.options import SetOption, command_app, fail, guarded, load, warn
 from gateway.core.places import overlaps, swapped
 from gateway.core.site import local
-from gateway.decoders.topics import meet
+from gateway.decoders.topics import meet, topic_matches, without_share
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.sources import shared_ids
 
@@ -66,7 +65,9 @@ def check(
             fail(f"{settings.place('mqtt', 'host')}: {settings.mqtt.danger}")
         for text in _never_known(site, SystemClock().now_ms()):
             warn(f"{config}: {text}")
-        for warning in guarded(lambda: [*shared_ids(build_router(settings).sources), *_twice(settings), *_unheard(settings)]):
+        sources = guarded(lambda: build_router(settings).sources)
+        filters = subscriptions(settings, sources)
+        for warning in (*shared_ids(sources), *_twice(filters), *_behind(settings, filters), *_unheard(settings)):
             warn(f"{config}: {warning}")
         for warning in (*_misplaced(settings), *_silent_sources(settings)):
             warn(warning)
@@ -122,12 +123,19 @@ def _misplaced(settings: Config) -> Iterator[str]:
         )
 
 
-def _twice(settings: Config) -> Iterator[str]:
+def _twice(filters: Filters) -> Iterator[str]:
     """Filters of which some, but not all, topics match another one: their messages arrive twice, and count twice without an envelope."""
-    queued, unqueued, _ = subscriptions(settings)
-    for one, other in combinations((*queued, *unqueued), 2):
+    for one, other in combinations(filters.every, 2):
         if meet(one, other):
             yield f"topics that match both {one!r} and {other!r} arrive twice: narrow one of them"
+
+
+def _behind(settings: Config, filters: Filters) -> Iterator[str]:
+    """Filters that bring consents and wishes together with other messages."""
+    topics = [f"wayside/v1/{settings.site}/up/a/{kind}" for kind in sorted(URGENT)]
+    for one in (*filters.queued, *filters.unqueued):
+        if any(topic_matches(without_share(one), topic) for topic in topics):
+            yield f"withdrawals wait at the broker behind all else that matches {one!r}: subscribe to wayside/v1/{settings.site}/up/+/+"
 
 
 def _unheard(settings: Config) -> Iterator[str]:
@@ -182,8 +190,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     """
     bundle = checked_bundle(settings, SystemClock().now_ms())
     site = build_site(settings, bundle)
-    build_router(settings)
-    build_bus(settings, SystemClock())
+    build_bus(settings, build_router(settings).sources, SystemClock())
     build_cloud(settings)
     http_tokens(settings)
     check_certificates(settings)

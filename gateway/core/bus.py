@@ -1,6 +1,7 @@
 """The port to the message broker.
 
-`gateway.adapters.mqtt` and `gateway.adapters.mqtt_paho` implement it; the in-memory bus of the tests passes the same test suite.
+`gateway.adapters.mqtt` and `gateway.adapters.mqtt_paho` implement it, and `gateway.adapters.mqtt_sessions` joins two of them; these and the
+in-memory bus of the tests pass the same test suite.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Link(msgspec.Struct, frozen=True):
     """State of the connection: protocol, number of connections so far, and the cause of the last failure as text.
 
     `fresh` is the number of connections for which the broker had no session, so that no message has waited there. `heard_ms` is the time
-    at which the broker last sent anything: up to then all messages that it has sent are delivered. None if that is not known.
+    at which the broker last sent anything: up to then all messages that it has sent are delivered. None if that is not known. `hears`: the
+    broker has confirmed all subscriptions.
     """
 
     connected: bool
@@ -40,6 +42,7 @@ class Link(msgspec.Struct, frozen=True):
     trouble: str = ""
     fresh: int = 0
     heard_ms: int | None = None
+    hears: bool = False
 
 
 Deliver = Callable[[Sequence[Message]], bool]

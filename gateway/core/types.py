@@ -38,7 +38,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """Bytes on a topic, not interpreted yet.
 
     `ticket` identifies the message to the adapter that delivered it, for the acknowledgement. `retained` is MQTT's retain flag: the
-    broker stored the message before we subscribed, so it may be of any age.
+    broker stored the message before we subscribed, so it may be of any age. `is_urgent`: it came by the session of messages that may not
+    wait behind others.
     """
 
     topic: str
@@ -47,6 +48,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     qos: int = 0
     ticket: int = 0
     retained: bool = False
+    is_urgent: bool = False
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):

@@ -398,7 +398,7 @@ class App:
     def _note_lost_queue(self, link: Link) -> None:
         """Log and count MQTT sessions that the broker has lost with the queue, and from when on messages may be missing."""
         is_first = self._connects == 0 and not self._was_here
-        lost = link.fresh - self._fresh - (1 if is_first and link.fresh else 0)
+        lost = 0 if is_first else link.fresh - self._fresh
         self._fresh = link.fresh
         if lost > 0:
             self.counters.counts["queues_lost"] += lost

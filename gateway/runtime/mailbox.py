@@ -1,8 +1,11 @@
-"""The mailbox: passes messages from the MQTT thread, and calls from other threads, to the writer thread.
+"""The mailbox: passes messages from the MQTT threads, and calls from other threads, to the writer thread.
 
-Messages wait in two lanes. Those that will be acknowledged (QoS 1 and 2: consents, answers, purchases) go first and are never dropped:
-while their lane is full `deliver` takes none, so nothing more is read from the socket and messages wait at the broker. A batch takes one of
-each device in turn, so that the withdrawal of one does not wait behind a flood of another. The others (sightings, readings) never stop the
+Messages wait in three lanes. Urgent ones (consents and wishes, which have an MQTT session of their own) go first, then the others that
+will be acknowledged (QoS 1 and 2: answers, purchases). While one of these lanes is full `deliver` takes none for it, so nothing more is
+read from that session's socket and its messages wait at the broker. A batch takes one of each device in turn, so that the withdrawal of
+one does not wait behind a flood of another. Facts are never dropped. Of urgent ones a device has at most URGENT_WAITING_MAX in the lane;
+for a further one its oldest is acknowledged, dropped and counted, so that a flood of consents does not fill the broker's queue in front of
+other people's: a device repeats a consent until it has a receipt, and its newest one counts. All else (sightings, readings) never stops the
 socket: beyond a number and a size some are dropped and counted, the oldest of the devices that fill the most. Calls (the uplink's use of
 the store) go ahead of messages; they are few, so triggers hardly wait for them.
 """
@@ -19,7 +22,7 @@ from gateway.core import limits
 from gateway.core.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gateway.core.ports import Store
     from gateway.core.types import Message
@@ -51,40 +54,93 @@ def _above(topic: str) -> str:
     return topic.rpartition("/")[0]
 
 
+class _Lane:
+    """Waiting messages by device, and the order in which those of one MQTT session arrived. Not locked."""
+
+    def __init__(self, sender: Callable[[str], str], device_max: int | None = None) -> None:
+        self._sender, self._device_max = sender, device_max
+        self._waiting: OrderedDict[str, deque[Message]] = OrderedDict()
+        self.in_order: deque[Message] = deque()  # to be acknowledged
+        self._done: dict[int, bool] = {}  # by the id of a message in `in_order`
+        self.count = self._bytes = self.shed = 0
+
+    def is_full(self, messages_max: int) -> bool:
+        """Whether it holds as much as it may."""
+        return self.count >= messages_max or self._bytes >= limits.MAILBOX_BYTES_MAX
+
+    def keep(self, message: Message, *, is_acknowledged: bool) -> None:
+        """Add a message; beyond `device_max` the oldest of its device is dropped."""
+        waiting = self._waiting.setdefault(self._sender(message.topic), deque())
+        if len(waiting) == self._device_max:
+            self._drop(waiting.popleft())
+        waiting.append(message)
+        self.count += 1
+        self._bytes += len(message.payload)
+        if is_acknowledged:
+            self.in_order.append(message)
+            self._done[id(message)] = False
+
+    def take(self, most: int) -> list[Message]:
+        """At most `most` messages, about TURN_BYTES_MAX, one of each device in turn."""
+        taken: list[Message] = []
+        size = 0
+        while self._waiting and len(taken) < most and size < limits.TURN_BYTES_MAX:
+            sender, waiting = self._waiting.popitem(last=False)
+            taken.append(waiting.popleft())
+            size += len(taken[-1].payload)
+            if waiting:
+                self._waiting[sender] = waiting
+        self.count -= len(taken)
+        self._bytes -= size
+        return taken
+
+    def _drop(self, message: Message) -> None:
+        self.count -= 1
+        self._bytes -= len(message.payload)
+        self.shed += 1
+        if id(message) in self._done:
+            self._done[id(message)] = True
+
+    def settled(self, messages: Sequence[Message]) -> Iterator[Message]:
+        """See `Mailbox.settled`."""
+        self._done.update((id(message), True) for message in messages if id(message) in self._done)
+        while self.in_order and self._done.get(id(self.in_order[0]), True):
+            message = self.in_order.popleft()
+            self._done.pop(id(message), None)  # a message that was delivered twice as one object is there once
+            yield message
+
+
 class Mailbox:
     """Filled by any thread, emptied by the writer thread."""
 
     def __init__(self, messages_max: int, sender: Callable[[str], str] = _above) -> None:
         """Hold at most `messages_max` messages and MAILBOX_BYTES_MAX in each lane; `sender` names the device of a topic."""
         self._sender = lru_cache(TOPICS_KEPT)(sender)  # a message that waits is looked at many times
-        self._kept: OrderedDict[str, deque[Message]] = OrderedDict()
-        self._kept_count = self._kept_bytes = 0
-        self._in_order: deque[Message] = deque()
-        self._done: dict[int, bool] = {}  # by the id of a message in `_in_order`
+        self._urgent, self._facts = _Lane(self._sender, limits.URGENT_WAITING_MAX), _Lane(self._sender)
         self._others: deque[Message] = deque()
         self._other_bytes = 0
         self._messages_max = messages_max
-        self.shed = 0
+        self._others_shed = 0
         self._calls: deque[Call[Any]] = deque()
         self._ready = threading.Condition()
         self._waiting = False
         self._closed = False
 
     def deliver(self, messages: Sequence[Message]) -> bool:
-        """Add messages of the broker; False if the first lane is full. After `close` messages are dropped without acknowledgement.
+        """Add messages of one session; False if its lane is full. After `close` messages are dropped without acknowledgement.
 
         A list is taken whole, so the lane may exceed its limit by what one read from the broker holds.
         """
         with self._ready:
             if self._closed:
                 return True
-            if self._is_full():
+            is_urgent = any(message.is_urgent for message in messages[:1])
+            lane = self._urgent if is_urgent else self._facts
+            if lane.is_full(self._messages_max):
                 return False
             for message in messages:
-                if message.qos:
-                    self._keep(message)
-                    self._in_order.append(message)
-                    self._done[id(message)] = False
+                if message.qos or is_urgent:
+                    lane.keep(message, is_acknowledged=message.qos > 0)
                 else:
                     self._others.append(message)
                     self._other_bytes += len(message.payload)
@@ -95,13 +151,13 @@ class Mailbox:
         return True
 
     def offer(self, messages: Sequence[Message]) -> bool:
-        """Add messages that are never dropped, although no broker waits for an acknowledgement; False if the first lane is full."""
+        """Add messages that are never dropped, although no broker waits for an acknowledgement; False if the lane of facts is full."""
         with self._ready:
-            if self._is_full():
+            if self._facts.is_full(self._messages_max):
                 return False
             if not self._closed:
                 for message in messages:
-                    self._keep(message)
+                    self._facts.keep(message, is_acknowledged=False)
             self._ready.notify_all()
         return True
 
@@ -130,11 +186,12 @@ class Mailbox:
     def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Call[Any]]]:
         """At most `most` messages, and all calls; waits up to `wait_s` if there are none.
 
-        Of each lane about TURN_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these.
+        Of each lane about TURN_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these. Urgent ones are at
+        most half of a batch, so that a flood of them does not stop all else.
         """
 
         def is_ready() -> bool:
-            return bool(self._calls or (most and (self._kept or self._others)))
+            return bool(self._calls or (most and len(self)))
 
         if not is_ready() and wait_s > 0:
             with self._ready:
@@ -142,7 +199,8 @@ class Mailbox:
                 self._ready.wait_for(lambda: is_ready() or not self._waiting, wait_s)
                 self._waiting = False
         with self._ready:
-            messages = self._take_kept(most)
+            messages = self._urgent.take((most + 1) // 2)
+            messages += self._facts.take(most - len(messages))
             others, size = self._others, 0
             for _ in range(min(len(others), most - len(messages))):
                 message = others.popleft()
@@ -158,41 +216,19 @@ class Mailbox:
 
     def __len__(self) -> int:
         """Number of waiting messages."""
-        return self._kept_count + len(self._others)
+        return self._urgent.count + self._facts.count + len(self._others)
+
+    @property
+    def shed(self) -> int:
+        """Number of dropped messages."""
+        return self._others_shed + self._urgent.shed
 
     def settled(self, messages: Sequence[Message]) -> list[Message]:
-        """The messages to acknowledge once these are worked through: in the order of arrival [MQTT-4.6.0-2]."""
-        settled: list[Message] = []
-        if not self._in_order:
-            return settled
+        """The messages to acknowledge once these are worked through: of each session in the order of arrival [MQTT-4.6.0-2]."""
+        if not (self._urgent.in_order or self._facts.in_order):
+            return []
         with self._ready:
-            self._done.update((id(message), True) for message in messages if id(message) in self._done)
-            while self._in_order and self._done.get(id(self._in_order[0]), True):
-                settled.append(self._in_order.popleft())
-                self._done.pop(id(settled[-1]), None)  # a message that was delivered twice as one object is there once
-        return settled
-
-    def _is_full(self) -> bool:
-        return self._kept_count >= self._messages_max or self._kept_bytes >= limits.MAILBOX_BYTES_MAX
-
-    def _keep(self, message: Message) -> None:
-        self._kept.setdefault(self._sender(message.topic), deque()).append(message)
-        self._kept_count += 1
-        self._kept_bytes += len(message.payload)
-
-    def _take_kept(self, most: int) -> list[Message]:
-        """One message of each device in turn."""
-        taken: list[Message] = []
-        size = 0
-        while self._kept and len(taken) < most and size < limits.TURN_BYTES_MAX:
-            sender, waiting = self._kept.popitem(last=False)
-            taken.append(waiting.popleft())
-            size += len(taken[-1].payload)
-            if waiting:
-                self._kept[sender] = waiting
-        self._kept_count -= len(taken)
-        self._kept_bytes -= size
-        return taken
+            return [*self._urgent.settled(messages), *self._facts.settled(messages)]
 
     def _shed(self) -> None:
         """Drop messages of the second lane beyond its bounds, and an eighth more, so that it is not done for each message."""
@@ -213,7 +249,7 @@ class Mailbox:
             if held[sender] > share:
                 held[sender] -= size(message)
                 self._other_bytes -= len(message.payload)
-                self.shed += 1
+                self._others_shed += 1
             else:
                 self._others.append(message)
 

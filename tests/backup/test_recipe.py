@@ -31,8 +31,7 @@ def test_a_dead_gateway_is_replaced_within_ten_minutes(tmp_path: Path) -> None:
         config = write_config(tmp_path / "gw", broker.port)
         with GatewayProcess(config) as first:
             first.start()
-            for one in walk_in("phone-0001"):
-                subscriber.publish(one.topic, one.payload, qos=one.qos)
+            subscriber.say(*walk_in("phone-0001"))
             subscriber.wait_for(OFFER.format("phone-0001"))
             text = wayside("backup", str(tmp_path / "gw.backup"), "--with-keys", *words)
             assert "of gw-t, with keys, without people" in text
@@ -43,8 +42,7 @@ def test_a_dead_gateway_is_replaced_within_ten_minutes(tmp_path: Path) -> None:
         assert "restored, with 0 people. Start the gateway." in wayside("restore", str(tmp_path / "gw.backup"), *words)
         with GatewayProcess(config) as second:
             second.start()
-            for one in walk_in("phone-0009"):
-                subscriber.publish(one.topic, one.payload, qos=one.qos)
+            subscriber.say(*walk_in("phone-0009"))
             subscriber.wait_for(OFFER.format("phone-0009"))
             assert time.monotonic() - began < MINUTES * 60
             until(lambda: second.latest.get("triggers") == 1)

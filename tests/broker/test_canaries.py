@@ -92,8 +92,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
                         stranger.send(topic, payload)
                         sent += 1
                 stranger.close()
-            for one in walk_in(CANARIES["name"]):
-                ear.publish(one.topic, one.payload, qos=1)
+            ear.say(*walk_in(CANARIES["name"]))
             until(lambda: any("/down/" in one.topic for one in ear.received), describe=lambda: gateway.latest)
             until(lambda: {"/v1/batches", "/v1/desired"} <= {request.path for request in cloud.requests})
             exits = dict(_live(folder, page, ear)) | {"metrics": httpx.get(f"http://127.0.0.1:{metrics}/metrics").content}

@@ -60,8 +60,7 @@ def test_a_code_that_two_tills_redeemed_is_reported_when_the_gateways_meet(tmp_p
     ):
         issuer.start()
         other.start()
-        for part in walk_in():
-            here.publish(part.topic, part.payload)
+        here.say(*walk_in())
         offer = json.loads(here.wait_for(OFFER)[0])
         keys = read_keys([tmp_path / "gw-t/coupons.key.pub"])
         coupon = check(read(offer["coupon"]), keys, "cafe", time.time_ns() // 1_000_000)

@@ -46,8 +46,7 @@ def test_a_pruned_installation_decides_and_stays_small(tmp_path: Path) -> None:
         GatewayProcess(write_config(tmp_path / "gateway", broker.port), [wayside]) as gateway,
     ):
         gateway.start()
-        for message in walk_in():
-            subscriber.publish(message.topic, message.payload, qos=message.qos)
+        subscriber.say(*walk_in())
         until(lambda: gateway.latest.get("decisions", {}).get("chosen"), describe=lambda: gateway.latest)
         assert gateway.stop() == 0
         assert "Traceback" not in gateway.stderr.read_text("utf-8")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters.mqtt import MqttBus
+from gateway.adapters.clock import SystemClock
 from gateway.build import build
+from gateway.build_broker import build_bus
 from gateway.core.types import Message
 from gateway.runtime.app import App
 from tests.kit.broker import MosquittoBroker, mosquitto
@@ -115,7 +116,7 @@ def test_a_message_of_another_site_is_not_ours(running: Running, subscriber: Sub
 
 
 def test_a_trigger_reaches_the_phone_with_its_expiry_and_the_answer_comes_home(running: Running, subscriber: Subscriber) -> None:
-    say(subscriber, *walk_in("phone-0008"))
+    subscriber.say(*walk_in("phone-0008"))
     subscriber.wait_for("wayside/v1/street/down/phone-0008/offer")
     (heard,) = [heard for heard in subscriber.received if heard.topic == "wayside/v1/street/down/phone-0008/offer"]
     offer = json.loads(heard.payload)
@@ -155,9 +156,10 @@ def test_the_broker_tells_when_a_gateway_is_lost(tmp_path: Path, broker: Mosquit
     until(lambda: status(subscriber)["state"] == "offline")
 
 
-def test_a_second_gateway_of_the_same_name_does_not_make_it_go_deaf(running: Running, subscriber: Subscriber) -> None:
+def test_a_second_gateway_of_the_same_name_does_not_make_it_go_deaf(running: Running, subscriber: Subscriber, tmp_path: Path) -> None:
     """MQTT gives a session to whoever asked last; who was sent away comes back, and so on: a fault of the operator, survived."""
-    other = MqttBus(running.app.bus._options, lambda: 0)  # type: ignore[attr-defined]  # it is a MqttBus
+    settings = settings_of(tmp_path / "gateway" / "wayside.toml")
+    other = build_bus(settings, running.app.router.sources, SystemClock())
     other.start(lambda _messages: True)
     until(lambda: running.app.bus.link().connects >= 2, describe=running.app.bus.link)
     other.close()
@@ -208,7 +210,7 @@ def test_a_withdrawal_that_waited_at_the_broker_outruns_the_trigger_that_waited_
     say(subscriber, *(sold(seq) for seq in range(300)), message("phone-0008", "consent", 9, purposes=[], version=1))
     again = Running(tmp_path, broker, subscriber)
     until(lambda: again.app.counters.counts["facts"] == 301, describe=lambda: again.app.counters.counts)
-    say(subscriber, *walk_in("phone-0009"))
+    subscriber.say(*walk_in("phone-0009"))
     subscriber.wait_for("wayside/v1/street/down/phone-0009/offer")  # control: offers are sent
     assert subscriber.payloads("wayside/v1/street/down/phone-0008/offer") == []
     again.stop()
@@ -221,7 +223,7 @@ def test_a_no_behind_a_flood_of_sightings_reaches_a_gateway_that_was_away(tmp_pa
         Subscriber(small.host, small.port, name="subscriber") as phone,
     ):
         first = Running(tmp_path, small, phone)
-        say(phone, *walk_in("phone-0001"))
+        phone.say(*walk_in("phone-0001"))
         until(lambda: len(phone.payloads("wayside/v1/street/reply/phone-0001/receipt")) == 1)
         first.stop()
         for seq in range(300):
@@ -311,7 +313,7 @@ def test_stopping_sends_the_last_records(tmp_path: Path, broker: MosquittoBroker
             "cloud.token_file=token",
             "cloud.interval_s=3600",
         )
-        say(subscriber, *walk_in())
+        subscriber.say(*walk_in())
         until(lambda: gateway.app.store.counted().records >= 2)
         gateway.stop()
         assert gateway.app.uplink is not None

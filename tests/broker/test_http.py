@@ -39,8 +39,7 @@ def test_http_and_mqtt_give_one_answer_and_share_the_caps(broker: MosquittoBroke
     tokens.chmod(0o600)
     with GatewayProcess(config) as gateway, Subscriber(broker.host, broker.port) as subscriber:
         gateway.start()
-        for part in walk_in():
-            subscriber.publish(part.topic, part.payload)
+        subscriber.say(*walk_in())
         until(lambda: gateway.latest["visits"]["entered"])
         with HttpClient(port) as client:
             by_http = ask(client, "1")

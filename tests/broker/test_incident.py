@@ -25,11 +25,9 @@ def test_a_desk_silences_a_zone_and_ends_it(tmp_path: Path) -> None:
             declared = wayside("incident", "declare", *address, "desk-1", "--zone", "plaza", "--minutes", "5")
             assert (declared.code, declared.err) == (0, "")
             assert declared.out.startswith("gw-t: plaza is silent until ")
-            for part in walk_in():
-                phone.publish(part.topic, part.payload)
+            phone.say(*walk_in())
             until(lambda: gateway.latest["decisions"].get("incident") == 1)
             ended = wayside("incident", "end", *address, "desk-1", "--zone", "plaza", "--json")
             assert json.loads(ended.out) == [{"gateway": "gw-t", "zone": "plaza", "until_ms": None}]
-            for part in walk_in("phone-0002"):
-                phone.publish(part.topic, part.payload)
+            phone.say(*walk_in("phone-0002"))
             phone.wait_for("wayside/v1/street/down/phone-0002/offer")

@@ -54,8 +54,7 @@ def test_a_screen_plays_its_programme_and_proves_it(tmp_path: Path) -> None:
             wire.publish(report.topic, report.payload)
             until(lambda: gateway.latest["screens"]["screen_plays"] == 1)
             for number in range(3):
-                for part in walk_in(f"phone-{number:04}"):
-                    wire.publish(part.topic, part.payload)
+                wire.say(*walk_in(f"phone-{number:04}"))
             until(lambda: gateway.latest["visits"]["entered"] == 3)
             assert gateway.latest["screens"] == {"screen_group": 0, "screen_house": 1, "screen_plays": 1}
             assert gateway.stop() == 0

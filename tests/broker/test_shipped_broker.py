@@ -182,6 +182,7 @@ def test_an_offer_goes_the_whole_way(shipped: Shipped, tmp_path: Path) -> None:
         gateway.start()
         for one in walk_in("anna"):
             anna.publish(one.topic, one.payload)
+            until(lambda: f"{OWN}/reply/anna/receipt" in anna.received)
         until(lambda: f"{OWN}/down/anna/offer" in anna.received)
         assert gateway.stop() == 0, gateway.stderr.read_text("utf-8")
 

@@ -93,9 +93,9 @@ class Bench:
     def flow(self, config: Path, *messages: Message) -> App:
         """A gateway that has processed messages (default: of a person who walks in)."""
         app = self.gateway(config)
-        sent = messages or tuple(walk_in())
-        self.publish(*sent)
-        until(lambda: app.counters.counts["messages"] >= len(sent))
+        for number, one in enumerate(messages or walk_in(), 1):
+            self.publish(one)  # one after another, because the next one may overtake a consent
+            until(lambda most=number: app.counters.counts["messages"] >= most)  # type: ignore[misc]
         return app
 
 

@@ -179,7 +179,7 @@ class FakeBus:
         self._connection += 1
         if self._session.bus is self:
             self._session.bus = None
-        self._link = msgspec.structs.replace(self._link, connected=False, trouble=trouble)
+        self._link = msgspec.structs.replace(self._link, connected=False, hears=False, trouble=trouble)
 
     def _run(self) -> None:
         for message in self._messages():
@@ -230,7 +230,7 @@ class FakeBus:
             if any(topic_matches(wanted, queued.topic) for wanted in self._topics):
                 self._session.waiting.append(queued._replace(retained=True, qos=min(1, queued.qos)))
         self._connection += 1
-        self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1, fresh=fresh)
+        self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1, fresh=fresh, hears=True)
 
     def _next(self) -> Message | None:
         queued = self._session.waiting.popleft()

@@ -10,6 +10,7 @@ from typing import Protocol
 from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
+from gateway.adapters.mqtt_sessions import TwoSessions
 from gateway.commands.demo.processes import Part, start_broker
 from gateway.core.bus import Bus, Publication
 from tests.kit.broker import HOST, MosquittoBroker
@@ -23,9 +24,10 @@ PASSWORD = "open sesame"
 
 
 class Rig(Protocol):
-    """A broker and the actions of a test on it. `protocol` is the protocol that a bus must report."""
+    """A broker and the actions of a test on it. `protocol` is the protocol that a bus must report, `sessions` how many it has there."""
 
     protocol: str
+    sessions: int
 
     def bus(self, name: str = "gw", *, will: Publication | None = None) -> Bus:
         """A bus that subscribes to `in/#`, not started."""
@@ -62,6 +64,7 @@ class FakeRig:
     """The in-memory bus."""
 
     protocol = "memory"
+    sessions = 1
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -100,10 +103,24 @@ class FakeRig:
         """Nothing to close."""
 
 
+class PairRig(FakeRig):
+    """Two in-memory buses as one; the second one has messages of its own, `apart/#`."""
+
+    sessions = 2
+
+    def bus(self, name: str = "gw", *, will: Publication | None = None) -> Bus:
+        self.first, self.urgent = FakeBus(self.broker, name, will=will), FakeBus(self.broker, f"{name}:apart", ("apart/#",))
+        return TwoSessions(self.first, self.urgent)
+
+    def cut(self, bus: Bus) -> None:  # noqa: ARG002 - the shared interface
+        super().cut(self.first)
+
+
 class MqttRig:
     """`MqttBus` on a real broker at `port`, with a subscriber connected directly to the broker."""
 
     protocol = "MQTT 5"
+    sessions = 1
     is_mqtt5 = True
     kind: type[MqttBus | PahoBus] = MqttBus
 

@@ -11,6 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.core.types import Message
 from tests.kit.waiting import WAIT_S, until
 
 
@@ -67,6 +68,16 @@ class Subscriber:
         """Publish without waiting for the acknowledgement."""
         until(self._link.is_connected)
         return self._link.publish(topic, payload, qos, retain)
+
+    def say(self, *messages: Message) -> None:
+        """Publish in order as an app does, which waits for the receipt of a consent: other messages may overtake one."""
+        for one in messages:
+            head, _, kind = one.topic.rpartition("/")
+            receipts = f"{head.replace('/up/', '/reply/')}/receipt"
+            known = len(self.payloads(receipts))
+            self.publish(one.topic, one.payload, qos=one.qos)
+            if kind == "consent":
+                self.wait_for(receipts, count=known + 1)
 
     def payloads(self, topic: str) -> list[bytes]:
         """Payloads on a topic so far, in order."""

@@ -32,7 +32,10 @@ RIGS: dict[str, Rig] = {
     "judge": Rig("facts under faults", 12_000, judge.run),
     "clock": Rig("scripts of a clock", 40, clock.run),
     "update": Rig("interrupted updates", 200, update.run),
-    "flood": Rig("withdrawals under a flood, one a second", 600, flood.run),
+    **{
+        f"flood_{name}": Rig("withdrawals under a flood, one a second", 600, flood.runner(name))
+        for name in (*flood.FLOODS, flood.ONE_SESSION)
+    },
 }
 
 

@@ -1,8 +1,10 @@
-"""A flood of 61 kB messages: a withdrawal is served in between, memory stays bounded, and afterwards all is as before.
+"""Floods of 61 kB messages: a withdrawal is served in between, memory stays bounded, and afterwards all is as before.
 
-Two devices send sightings of 512 unknown radios each, as fast as the broker takes them, while a phone consents and withdraws over and
-over. Measured are the time from each withdrawal to its receipt, the peak of the gateway's memory, the messages that it dropped, and
-the time after the flood until withdrawals take as long as before it.
+A phone consents and withdraws over and over while others publish as fast as the broker takes it: two devices sightings of 512 unknown
+radios each (`sightings`, QoS 0), the till of the config purchases (`purchases`, QoS 1, each of which is stored and acknowledged), or
+another phone consents (`consents`, QoS 1). `one_session` is the control: `purchases` at a gateway whose only source of such messages is
+`up/#`, so that consents have no session of their own. Measured are the time from each withdrawal to its receipt, the peak of the gateway's
+memory, the messages that it dropped, and the time after the flood until withdrawals take as long as before it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from firmware_sim.wire.broker import Broker as Address
 from firmware_sim.wire.publisher import Publisher
@@ -24,17 +26,22 @@ from tests.kit.waiting import until
 from tests.rigs.kill import STATUS
 from tests.rigs.report import Progress, Report, quiet
 
-FLOODERS = 2
+UNACKED_MAX = 20  # of a flooder at QoS 1: Mosquitto's own max_inflight_messages
 TAGS, MESSAGE_BYTES = 512, 61_000
 COMPARED = 30  # withdrawals before the flood, and as many after it
 EVERY_S = 1.0
+REPEAT_S = 5.0
 NO_S_MAX, BACK_S_MAX, MEMORY_MIB_MAX = 1.0, 30.0, 256.0
 BACK_SHARE, BACK_SLACK_S = 2.0, 0.05
 RECEIPT = "wayside/v1/street/reply/phone-0001/receipt"
+SHIPPED = Path(__file__).parents[2] / "deploy" / "broker" / "mosquitto.conf"
+BROKER = tuple(
+    line for line in SHIPPED.read_text("utf-8").splitlines() if line.startswith(("max_queued", "max_inflight", "max_packet", "set_"))
+)
 
 
 class Phone:
-    """A phone that consents and withdraws, and waits for each receipt."""
+    """A phone that consents and withdraws, and repeats each until it has the receipt."""
 
     def __init__(self, link: Subscriber) -> None:
         self._link, self._seq = link, 0
@@ -47,19 +54,35 @@ class Phone:
     def _say(self, purposes: list[str]) -> float:
         self._seq += 1
         consent = {"v": 1, "boot": "b", "seq": self._seq, "at_ms": None, "purposes": purposes, "version": 1, "change": self._seq}
-        before, began = len(self._link.received), time.monotonic()
-        self._link.publish_nowait("wayside/v1/street/up/phone-0001/consent", json.dumps(consent))
-        until(lambda: any(json.loads(one.payload)["seq"] == self._seq for one in self._link.received[before:]))
+        before, began, sent = len(self._link.received), time.monotonic(), 0
+
+        def has_receipt() -> bool:
+            nonlocal sent
+            if time.monotonic() - began >= sent * REPEAT_S:
+                self._link.publish_nowait("wayside/v1/street/up/phone-0001/consent", json.dumps(consent))
+                sent += 1
+            return any(json.loads(one.payload)["seq"] == self._seq for one in self._link.received[before:])
+
+        until(has_receipt)
         return time.monotonic() - began
+
+
+class Pouring(NamedTuple):
+    """Devices of a flood, the kind of their messages and its QoS, and the payload of the message with a number."""
+
+    devices: tuple[str, ...]
+    kind: str
+    qos: int
+    payload: Callable[[int], bytes]
 
 
 class Flood:
     """Publishes in threads of its own while the block runs; `sent` counts messages."""
 
-    def __init__(self, broker: MosquittoBroker) -> None:
-        self._address = Address(broker.host, broker.port)
+    def __init__(self, broker: MosquittoBroker, pouring: Pouring) -> None:
+        self._address, self._pouring = Address(broker.host, broker.port), pouring
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._pour, args=(f"flooder-{number}",)) for number in range(FLOODERS)]
+        self._threads = [threading.Thread(target=self._pour, args=(device,)) for device in pouring.devices]
         self.sent = 0
 
     def __enter__(self) -> Self:
@@ -73,11 +96,13 @@ class Flood:
             thread.join()
 
     def _pour(self, device: str) -> None:
-        publisher = Publisher(self._address, device)
-        payload = big_message()
+        publisher, qos = Publisher(self._address, device), self._pouring.qos
+        topic = f"wayside/v1/street/up/{device}/{self._pouring.kind}"
+        seq = 0
         while not self._stop.is_set():
-            publisher.publish(f"wayside/v1/street/up/{device}/sighting", payload, 0, retain=False)
-            while publisher.waiting and not self._stop.is_set():
+            seq += 1
+            publisher.publish(topic, self._pouring.payload(seq), qos, retain=False)
+            while (publisher.waiting or len(publisher.pending) >= UNACKED_MAX) and not self._stop.is_set():
                 publisher.exchange(0.1)
             self.sent += 1
         publisher.close()
@@ -93,23 +118,52 @@ def big_message() -> bytes:
     return json.dumps(message).encode()
 
 
-def run(count: int, seed: int, progress: Progress = quiet) -> Report:
-    """`count` withdrawals under a flood, one a second. Nothing here is drawn, so `seed` changes nothing."""
-    pause = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="wayside-flood-") as folder:
-        figures = flooded(Path(folder), count, progress, between=lambda: pause.wait(EVERY_S))
-    bounds = {"no_s_max": NO_S_MAX, "memory_mib": MEMORY_MIB_MAX, "back_s": BACK_S_MAX}
-    broken = [f"{name} is {figures[name]:.2f}, at most {most:g} is promised" for name, most in bounds.items() if figures[name] > most]
-    return Report({"seed": seed, **figures}, tuple(broken))
+def _big(fields: dict[str, object]) -> Callable[[int], bytes]:
+    """The payload with these fields and a rising `seq`, filled up to the size of the other floods."""
+    whole = json.dumps({"v": 1, "boot": "b", "seq": 0, "at_ms": None, **fields, "more": "x" * (MESSAGE_BYTES - 200)}).encode()
+    head, tail = whole.split(b'"seq": 0', 1)
+    return lambda seq: head + b'"seq": %d' % seq + tail
+
+
+SIGHTING = big_message()
+FLOODS: dict[str, Pouring] = {
+    "sightings": Pouring(("flooder-0", "flooder-1"), "sighting", 0, lambda _: SIGHTING),
+    "purchases": Pouring(("till-cafe",), "purchase", 1, _big({"amount_minor": 450, "kind": "coffee_house"})),
+    "consents": Pouring(("flooder-0",), "consent", 1, _big({"purposes": ["presence"], "version": 1})),
+}
+ONE_SESSION = "one_session"
+
+
+def runner(name: str) -> Callable[[int, int, Progress], Report]:
+    """The rig of one of FLOODS, or of the control ONE_SESSION."""
+    pouring, topic = (FLOODS["purchases"], "up/#") if name == ONE_SESSION else (FLOODS[name], "up/+/+")
+
+    def run(count: int, seed: int, progress: Progress = quiet) -> Report:
+        """`count` withdrawals under the flood, one a second. Nothing here is drawn, so `seed` changes nothing."""
+        pause = threading.Event()
+        with tempfile.TemporaryDirectory(prefix="wayside-flood-") as folder:
+            figures = flooded(Path(folder), count, progress, pouring, topic=topic, between=lambda: pause.wait(EVERY_S))
+        bounds = {"no_s_max": NO_S_MAX, "memory_mib": MEMORY_MIB_MAX, "back_s": BACK_S_MAX}
+        broken = [f"{name} is {figures[name]:.2f}, at most {most:g} is promised" for name, most in bounds.items() if figures[name] > most]
+        return Report({"seed": seed, **figures}, tuple(broken))
+
+    return run
 
 
 def flooded(
-    folder: Path, count: int, progress: Progress = quiet, between: Callable[[], object] = lambda: None, compared: int = COMPARED
+    folder: Path,
+    count: int,
+    progress: Progress = quiet,
+    pouring: Pouring = FLOODS["sightings"],
+    *,
+    topic: str = "up/+/+",
+    between: Callable[[], object] = lambda: None,
+    compared: int = COMPARED,
 ) -> dict[str, float]:
-    """The figures of `count` withdrawals under a flood; `between` is called before each."""
+    """The figures of `count` withdrawals under a flood; `between` is called before each, `topic` ends the source's filter."""
     with (
-        mosquitto(folder) as broker,
-        GatewayProcess(write_config(folder / "gateway", broker.port)) as gateway,
+        mosquitto(folder, lines=BROKER) as broker,
+        GatewayProcess(_config(folder / "gateway", broker.port, topic)) as gateway,
         Subscriber(broker.host, broker.port, STATUS) as status,
     ):
         gateway.start()
@@ -117,7 +171,7 @@ def flooded(
         with Subscriber(broker.host, broker.port, RECEIPT) as link:
             phone = Phone(link)
             before = [phone.no_s() for _ in range(compared)]
-            with Flood(broker) as flood:
+            with Flood(broker, pouring) as flood:
                 until(lambda: flood.sent > 10 and gateway.latest["messages"] > 2 * compared)
                 during = []
                 for _ in range(count):
@@ -130,7 +184,7 @@ def flooded(
         assert gateway.stop() == 0, gateway.stderr.read_text("utf-8")
     return {
         "messages_sent": flood.sent,
-        "message_bytes": len(big_message()),
+        "message_bytes": len(pouring.payload(1)),
         "messages_taken": messages,
         "messages_shed": shed,
         "no_s_before_p99": _p99(before),
@@ -140,6 +194,12 @@ def flooded(
         "back_s": back_s,
         "memory_mib": memory_mib,
     }
+
+
+def _config(folder: Path, port: int, topic: str) -> Path:
+    path = write_config(folder, port)
+    path.write_text(path.read_text("utf-8").replace("wayside/v1/street/up/+/+", f"wayside/v1/street/{topic}"), "utf-8")
+    return path
 
 
 def _back_s(phone: Phone, before: list[float]) -> float:

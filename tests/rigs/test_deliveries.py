@@ -14,6 +14,7 @@ from gateway.core import limits
 from tests.rigs import clock, flood, judge, kill
 from tests.rigs.__main__ import main
 from tests.rigs.judge import Verdict
+from tests.rigs.report import quiet
 from tests.rigs.test_deaths import ZEROS
 from tests.week.guards import RenamingStore
 
@@ -61,9 +62,10 @@ def test_a_gateway_that_believes_a_clock_at_once_is_caught(monkeypatch: pytest.M
 
 
 @pytest.mark.broker
-def test_a_withdrawal_is_served_in_a_flood_and_memory_is_bounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", flood.FLOODS)
+def test_a_withdrawal_is_served_in_a_flood_and_memory_is_bounded(name: str, tmp_path: Path) -> None:
     """The second that a withdrawal may take is asserted in the soak only: here it depends on the load of the machine."""
-    figures = flood.flooded(tmp_path, 3, compared=3)
+    figures = flood.flooded(tmp_path, 3, pouring=flood.FLOODS[name], compared=3)
     assert 60_000 < figures["message_bytes"] <= limits.PAYLOAD_BYTES_MAX
     assert figures["messages_sent"] > 10
     assert figures["memory_mib"] <= flood.MEMORY_MIB_MAX
@@ -94,8 +96,9 @@ def test_forty_scripts_of_a_clock() -> None:
 
 @pytest.mark.broker
 @pytest.mark.soak
-def test_ten_minutes_of_a_flood() -> None:
-    assert flood.run(600, seed=1).broken == ()
+@pytest.mark.parametrize("name", flood.FLOODS)
+def test_ten_minutes_of_a_flood(name: str) -> None:
+    assert flood.runner(name)(600, 1, quiet).broken == ()
 
 
 @pytest.mark.broker

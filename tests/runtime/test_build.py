@@ -10,8 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import password
-from gateway.build import build, build_router, build_site, mqtt_options, open_config_bundle
+from gateway.build import build, build_router, build_site, open_config_bundle
+from gateway.build_broker import Filters, build_bus, mqtt_options, subscriptions, urgent_options
 from gateway.build_store import SetupError, open_reader, open_store
 from gateway.config import Config
 from gateway.core import limits, opening_hours
@@ -85,18 +88,27 @@ def test_an_expired_bundle_is_judged_only_by_a_clock_that_can_be_right(config: P
     assert open_config_bundle(settings, limits.CLOCK_FLOOR_MS - 1).manifest.name == "tiny"
 
 
+def filters_of(settings: Config) -> Filters:
+    return subscriptions(settings, build_router(settings).sources)
+
+
 def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: Path) -> None:
     (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
-    options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
+    settings = settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt")
+    filters = filters_of(settings)
+    options = mqtt_options(settings, filters)
     assert (options.client_id, options.username, password(options)) == ("wayside-street-gw-t", "gw", "pass word")
     (config.parent / "secret.txt").write_text("another", "utf-8")
     assert password(options) == "another", "it is read anew for each connection"
     up = "wayside/v1/street/up/+"
-    queued = ("answer", "consent", "contact", "incident", "played", "purchase", "redeemed", "wishes")
+    urgent, queued = (f"{up}/consent", f"{up}/wishes"), ("answer", "contact", "incident", "played", "purchase", "redeemed")
     assert options.subscriptions == tuple(f"{up}/{kind}" for kind in queued)
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
     assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#", "wayside/v1/street/gateway/gw-t/echo")
-    assert options.replaced == (f"{up}/+",)
+    assert options.replaced == (f"{up}/+", *urgent), "an older session may hold them"
+    second = urgent_options(options, filters)
+    assert (second.client_id, second.subscriptions, second.unqueued) == ("wayside-street-gw-t:consents", urgent, ())
+    assert (second.username, password(second), second.will) == ("gw", "another", None)
     assert options.will is not None
     assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"
     assert (options.will.qos, options.will.retain) == (1, True)
@@ -184,13 +196,26 @@ decoder = "espresense"
 topic = "wayside/v1/street/up/till-cafe/+"
 decoder = "wayside_v1"
 """
-    plain = mqtt_options(settings_of(config))
+    plain = filters_of(settings_of(config))
     config.write_text(config.read_text().replace("[[sources]]", f"{more}\n[[sources]]", 1))
-    several = mqtt_options(settings_of(config))
-    assert (set(several.subscriptions), set(several.unqueued)) == (set(plain.subscriptions), set(plain.unqueued))
+    several = filters_of(settings_of(config))
+    assert set(several.every) == set(plain.every)
+    assert set(several.urgent) == set(plain.urgent)
     config.write_text(config.read_text().replace("wayside/v1/street/up/+/+", "wayside/#"))
-    widest = mqtt_options(settings_of(config))
-    assert (widest.subscriptions, widest.unqueued) == (("wayside/#",), ("espresense/#",)), "facts among sightings wait at the broker"
+    settings = settings_of(config)
+    widest = filters_of(settings)
+    assert (widest.urgent, widest.queued, widest.unqueued) == ((), ("wayside/#",), ("espresense/#",)), (
+        "facts among sightings wait at the broker"
+    )
+    assert isinstance(build_bus(settings, build_router(settings).sources, SystemClock()), MqttBus), "nothing is left for a second session"
+    told = wayside("check", "--config", config)
+    assert "withdrawals wait at the broker behind all else that matches 'wayside/#'" in told.err
+
+
+def test_a_filter_of_consents_alone_is_in_their_session(config: Path) -> None:
+    config.write_text(config.read_text().replace("wayside/v1/street/up/+/+", "$share/edge/wayside/v1/street/up/+/consent"))
+    filters = filters_of(settings_of(config))
+    assert (filters.urgent, filters.queued) == (("$share/edge/wayside/v1/street/up/+/consent",), ())
 
 
 def test_filters_that_left_the_config_are_unsubscribed(config: Path) -> None:
@@ -198,8 +223,7 @@ def test_filters_that_left_the_config_are_unsubscribed(config: Path) -> None:
     first.store.close()
     config.write_text(config.read_text().replace("espresense/#", "espresense/devices/#"))
     store = open_store(settings_of(config))
-    filters = mqtt_options(settings_of(config))
-    assert store.former_filters((*filters.subscriptions, *filters.unqueued)) == ["espresense/#"]
+    assert store.former_filters(filters_of(settings_of(config)).every) == ["espresense/#"]
     assert store.former_filters(["espresense/#"]) != ["espresense/#"], "one that came back stays"
     store.close()
 
@@ -252,7 +276,7 @@ def test_a_clock_that_was_years_ahead_for_a_moment_silences_no_bundle(gateway: A
 def test_topics_of_a_shared_subscription_find_their_source(config: Path) -> None:
     config.write_text(config.read_text().replace('"espresense/#"', '"$share/edge/espresense/#"'))
     settings = settings_of(config)
-    assert "$share/edge/espresense/#" in mqtt_options(settings).unqueued
+    assert "$share/edge/espresense/#" in filters_of(settings).unqueued
     router = build_router(settings)
     found = router.decode(Message("espresense/devices/a/plaza", b'{"rssi": -60}', 0))
     assert found == [Sighting("plaza", "a", -60.0)]

@@ -13,7 +13,8 @@ from firmware_sim.devices import ngsi_ld
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer
-from gateway.build import build, subscriptions
+from gateway.build import build, build_router
+from gateway.build_broker import subscriptions
 from gateway.config import ConfigError
 from gateway.core.discards import Discard
 from gateway.core.http import Request, Response
@@ -149,7 +150,8 @@ def test_a_full_mailbox_is_tried_again_with_the_same_document(city: City) -> Non
 
 def test_a_whole_gateway_reads_a_feed(city: City, tmp_path: Path) -> None:
     config = write_config(tmp_path, more='"station-1" = "plaza"\n' + FEED.format(port=city.server.port))
-    assert "feed" not in str(subscriptions(settings_of(config))), "the broker is not asked for it"
+    settings = settings_of(config)
+    assert "feed" not in str(subscriptions(settings, build_router(settings).sources)), "the broker is not asked for it"
     app = build(settings_of(config, "mqtt.first_connect_s=0"))
     thread = threading.Thread(target=app.run, daemon=True)
     thread.start()

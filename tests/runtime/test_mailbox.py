@@ -7,10 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.adapters.store import Store
-from gateway.core import ports
+from gateway.core import limits, ports
 from gateway.core.ports import StoreFullError
 from gateway.core.types import Message
 from gateway.runtime.mailbox import Mailbox, _share
@@ -121,6 +122,48 @@ def test_facts_are_acknowledged_in_the_order_of_their_arrival() -> None:
     assert mailbox.settled(second) == [flood[1], flood[2], late]
     assert mailbox.offer([of("api", 4)])
     assert mailbox.settled(mailbox.take(2, 0.0)[0]) == [], "no broker waits for it"
+
+
+def urgent(device: str, number: int, qos: int = 1) -> Message:
+    return msgspec.structs.replace(of(device, number, qos=qos), is_urgent=True)
+
+
+def test_urgent_messages_have_a_lane_of_their_own() -> None:
+    """The lane of facts is full and none of it is taken; a withdrawal goes first, and also one of QoS 0 is never dropped."""
+    mailbox = Mailbox(4)
+    flood = [of("till", number) for number in range(4)]
+    mailbox.deliver(flood)
+    assert not mailbox.deliver([of("phone", 1)]), "control: in the lane of facts there is no room"
+    withdrawals = [urgent("phone", 1), urgent("watch", 2, qos=0)]
+    assert mailbox.deliver(withdrawals)
+    assert len(mailbox) == 6
+    first = mailbox.take(4, 0.0)[0]
+    assert first == [*withdrawals, *flood[:2]]
+    assert mailbox.settled(first) == [withdrawals[0], *flood[:2]], "each session in its own order; no broker waits for QoS 0"
+
+
+def test_a_flood_of_urgent_messages_takes_half_of_a_batch_and_fills_its_own_lane_only() -> None:
+    mailbox = Mailbox(8)
+    flood, fact, sighting = [urgent("phone", number) for number in range(8)], of("till", 1), of("scanner", 2, qos=0)
+    assert mailbox.deliver(flood)
+    assert not mailbox.deliver([urgent("watch", 9)])
+    assert mailbox.deliver([fact, sighting])
+    assert mailbox.take(4, 0.0)[0] == [*flood[:2], fact, sighting]
+    assert mailbox.take(1, 0.0)[0] == [flood[2]]
+
+
+def test_of_a_flood_of_consents_the_newest_stay_and_the_others_are_acknowledged() -> None:
+    mailbox = Mailbox(1_000)
+    flood, no = [urgent("flood", number) for number in range(900)], urgent("phone", 1_000)
+    mailbox.deliver(flood)
+    mailbox.deliver([no])
+    assert (len(mailbox), mailbox.shed) == (limits.URGENT_WAITING_MAX + 1, 900 - limits.URGENT_WAITING_MAX)
+    first = mailbox.take(4, 0.0)[0]
+    assert first == [flood[-limits.URGENT_WAITING_MAX], no]
+    assert mailbox.settled(first) == flood[: 901 - limits.URGENT_WAITING_MAX], "what was dropped is acknowledged, in order"
+    rest = mailbox.take(100, 0.0)[0]
+    assert rest == flood[901 - limits.URGENT_WAITING_MAX :]
+    assert mailbox.settled(rest) == [*rest, no]
 
 
 def test_a_batch_of_large_facts_is_bounded_by_its_bytes_and_so_is_their_lane(monkeypatch: pytest.MonkeyPatch) -> None:

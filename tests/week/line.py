@@ -68,7 +68,8 @@ class Line:
                 self._tickets += 1
                 ticket = self._tickets
                 self._unthanked[ticket] = parcel
-            mailbox.deliver([Message(parcel.topic, parcel.payload, self._now_ms(), parcel.qos, ticket)])
+            is_urgent = parcel.topic.endswith(("/consent", "/wishes"))
+            mailbox.deliver([Message(parcel.topic, parcel.payload, self._now_ms(), parcel.qos, ticket, is_urgent=is_urgent)])
             self.counts["delivered"] += 1
             handed = True
         return handed

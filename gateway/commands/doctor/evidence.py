@@ -16,7 +16,8 @@ from cryptography import x509
 
 from gateway.adapters.broker_faults import SETTINGS
 from gateway.adapters.clock import SystemClock
-from gateway.build import FAULTS, build_bus, build_cloud, build_feeds, build_router, build_site, checked_bundle, open_config_bundle
+from gateway.build import FAULTS, build_cloud, build_feeds, build_router, build_site, checked_bundle, open_config_bundle
+from gateway.build_broker import build_bus
 from gateway.build_services import build_webhook, check_certificates, http_tokens
 from gateway.build_store import SetupError, store_key
 from gateway.commands.broker import BrokerError, Login, connect
@@ -90,7 +91,7 @@ def _setup(settings: Config, now_ms: int, *, is_checked: bool) -> tuple[Bundle |
         ("bundle", bundle),
         ("site", lambda: opened and build_site(settings, opened[0])),
         ("sources", lambda: build_router(settings)),
-        ("broker_files", lambda: build_bus(settings, SystemClock())),
+        ("broker_files", lambda: build_bus(settings, (), SystemClock())),
         ("cloud_files", lambda: build_cloud(settings)),
         ("http_files", lambda: http_tokens(settings)),
         ("http_files", lambda: check_certificates(settings)),

@@ -49,12 +49,14 @@ PACKET_ID_MASK = (1 << PACKET_ID_BITS) - 1
 class Received(msgspec.Struct):
     """Results of received bytes: messages to deliver, tokens of acknowledged publications, refused filters, and bytes to send.
 
-    `refused` is the reason with which the broker refused a publication; its token is among `taken`, because it is not sent again.
+    `is_subscribed`: the broker has confirmed all filters of a SUBSCRIBE. `refused` is the reason with which the broker refused a
+    publication; its token is among `taken`, because it is not sent again.
     """
 
     messages: list[Message] = msgspec.field(default_factory=list)
     taken: list[str] = msgspec.field(default_factory=list)
     denied: list[str] = msgspec.field(default_factory=list)
+    is_subscribed: bool = False
     connack: ConnAck | None = None
     disconnect: Disconnect | None = None
     refused: int | None = None
@@ -206,7 +208,9 @@ class Session:
         if answer.kind == SUBACK:
             if len(answer.reasons) != len(filters):
                 raise ProtocolFaultError("[MQTT-3.8.4-6]", f"{len(answer.reasons)} reasons for {len(filters)} filters", 0x82)
-            found.denied += [topic for topic, reason in zip(filters, answer.reasons, strict=True) if reason >= FAILURE]
+            denied = [topic for topic, reason in zip(filters, answer.reasons, strict=True) if reason >= FAILURE]
+            found.denied += denied
+            found.is_subscribed = not denied
 
     def _connected(self, connack: ConnAck, found: Received) -> None:
         found.connack = connack
