@@ -68,7 +68,7 @@ def implausible(record: Record, known: Known, now_ms: int, people_max: int) -> R
         if reason is not None:
             return reason
         known.zones = known.zones or set(record.zones)
-        if isinstance(record, OfferCounts):
+        if type(record) is OfferCounts:
             known.offers.add(record.offer)
             known.first_day_ms = record.window_start_ms if known.first_day_ms is None else known.first_day_ms
     known.windows.add(key)
@@ -78,7 +78,7 @@ def implausible(record: Record, known: Known, now_ms: int, people_max: int) -> R
 def _implausible_names(record: HourCounts | OfferCounts | VisitorCounts, known: Known) -> Reason | None:
     if known.zones and not known.zones.issuperset(record.zones):
         return "zone of no catalogue"
-    if isinstance(record, OfferCounts) and record.offer not in known.offers and known.first_day_ms not in (None, record.window_start_ms):
+    if type(record) is OfferCounts and record.offer not in known.offers and known.first_day_ms not in (None, record.window_start_ms):
         return "offer of no catalogue"
     return None
 

@@ -22,7 +22,9 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], confl
     if not rows:
         return 0
     if connection.dialect.name == "postgresql":
-        found = connection.exec_driver_sql(_arrays(table, conflict), tuple([list(column) for column in zip(*rows, strict=True)]))
+        columns = zip(table.columns, zip(*rows, strict=True), strict=True)
+        arrays = tuple([float(one) for one in values] if isinstance(column.type, Float) else list(values) for column, values in columns)
+        found = connection.exec_driver_sql(_arrays(table, conflict), arrays)
     else:
         found = connection.exec_driver_sql(_marks(table, conflict), list(rows))
     return found.rowcount
@@ -53,7 +55,7 @@ def _marks(table: Table, conflict: Conflict) -> str:
 @cache
 def _arrays(table: Table, conflict: Conflict) -> str:
     arrays = ", ".join(f"%s::{_postgres_type(column.type)}[]" for column in table.columns)
-    return f"{_begin(table)} SELECT * FROM unnest({arrays}){_end(table, conflict)}"
+    return f"{_begin(table)} SELECT * FROM unnest({arrays}){_end(table, conflict)}"  # noqa: S608  names of the schema
 
 
 def _begin(table: Table) -> str:

@@ -152,7 +152,7 @@ def outcomes_by(connection: Connection, name: ColumnElement[str], rows: Subquery
 
 
 def _answers(offers: Collection[dict[str, Estimate]], days: int) -> Answers:
-    found = {outcome: total(one[outcome] for one in offers if outcome in one) for outcome in OUTCOMES}
+    found: dict[str, Estimate] = {outcome: total(one[outcome] for one in offers if outcome in one) for outcome in OUTCOMES}
     sent, held_out = _sum(found, SENT), _sum(found, HELD_OUT)
     outcomes = {name: _sum(found, cells) for name, cells in CELLS.items()}
     shares = {name: share(part, sent) for name, part in outcomes.items()}

@@ -7,7 +7,7 @@ combined one. Counts of all zones of an offer are combined with the windows of a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select
@@ -29,21 +29,25 @@ class Day(NamedTuple):
     start_ms: int
     length_ms: int
 
+    def contains(self, gateway: str, at_ms: int) -> bool:
+        """Whether a time of a gateway is on this day of it."""
+        return gateway == self.gateway and self.start_ms <= at_ms < self.start_ms + self.length_ms
 
-def days_around(connection: Connection, windows: Mapping[str, Collection[int]]) -> set[Day]:
-    """The stored days that contain one of the starts of windows, by gateway."""
+
+def days_around(connection: Connection, windows: Collection[tuple[str, int]]) -> set[Day]:
+    """The stored days that contain one of the windows, each a gateway and a start."""
     if not windows:
         return set()
-    starts = [start_ms for of_gateway in windows.values() for start_ms in of_gateway]
+    starts = [start_ms for _, start_ms in windows]
     where = and_(
-        joined.c.gateway.in_(windows),
+        joined.c.gateway.in_({gateway for gateway, _ in windows}),
         joined.c.window_start_ms > min(starts) - WEEK_MS_MAX,
         joined.c.window_start_ms <= max(starts),
         joined.c.zone == "",
     )
     found = connection.execute(select(joined.c.gateway, joined.c.window_start_ms, joined.c.window_ms).where(where))
-    days = (Day(*row) for row in found)
-    return {day for day in days if any(0 <= start_ms - day.start_ms < day.length_ms for start_ms in windows[day.gateway])}
+    days = [Day(*row) for row in found]
+    return {day for day in days if any(day.contains(*window) for window in windows)}
 
 
 def join(connection: Connection, days: Collection[Day], changes: Changes) -> None:

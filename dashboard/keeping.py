@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
@@ -10,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select
 from dashboard.bulk import Row, insert_rows
 from dashboard.counts import COUNTS
 from dashboard.joining import Day, days_around, join
-from dashboard.partitions import make_partitions
+from dashboard.partitions import has_partitions, make_partitions
 from dashboard.rollups import Changes
 from dashboard.schema import metadata
 
@@ -19,7 +18,8 @@ ByTable = Mapping[str, Sequence[Row]]
 
 def keep(connection: Connection, rows: ByTable, changes: Changes) -> None:
     """Insert rows by table, and add them to the sums."""
-    make_partitions(connection, {row[1] for of_table in rows.values() for row in of_table})
+    if has_partitions(connection):
+        make_partitions(connection, {row[1] for of_table in rows.values() for row in of_table})
     for name, of_table in rows.items():
         insert_rows(connection, metadata.tables[name], of_table)
         changes.add_rows(name, of_table)
@@ -42,7 +42,5 @@ def remove(connection: Connection, gateway: str, from_ms: int, until_ms: int, ch
 
 def _days(connection: Connection, rows: ByTable) -> set[Day]:
     """The service days whose counts the rows change."""
-    windows: dict[str, set[int]] = defaultdict(set)
-    for row in rows.get("hours", ()):
-        windows[row[0]].add(row[1])
+    windows = {(row[0], row[1]) for row in rows.get("hours", ())}
     return days_around(connection, windows) | {Day(row[0], row[1], row[6]) for row in rows.get("contacts", ())}

@@ -14,6 +14,7 @@ BODY_S_MAX = 30.0  # for one megabyte
 WINDOW_START_MS_MAX = 4_102_444_800_000  # 2100-01-01; later times come from a wrong clock, and larger ones fit no column
 GROUP_BATCHES_MAX = 64  # stored in one transaction
 GROUP_RECORDS_MAX = 4_000
+GROUP_S = 0.005  # that a transaction waits for more batches, if there were several in the last one
 
 # --- plausible records; others are quarantined --------------------------------------------------
 AHEAD_MS_MAX = 3_600_000  # a window may end this long after now, because clocks differ

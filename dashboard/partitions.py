@@ -40,16 +40,14 @@ def next_month_ms(month_ms: int) -> int:
 
 def make_hash_partitions(connection: Connection) -> None:
     """Make the partitions of the tables without time. Does nothing on SQLite."""
-    if _has_partitions(connection):
+    if has_partitions(connection):
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {PARTS}")
         for table in by_gateway():
             _make_hashes(connection, table.name, table.name)
 
 
 def make_partitions(connection: Connection, starts_ms: Collection[int]) -> None:
-    """Make the partitions that rows with these starts need. Does nothing on SQLite."""
-    if not starts_ms or not _has_partitions(connection):
-        return
+    """Make the partitions that rows with these starts need, on PostgreSQL."""
     for month_ms in sorted({month_start_ms(start_ms) for start_ms in starts_ms}):
         if connection.execute(_IS_THERE, {"name": f"{PARTS}.{_name('hours', month_ms)}"}).scalar_one():
             continue
@@ -62,7 +60,7 @@ def make_partitions(connection: Connection, starts_ms: Collection[int]) -> None:
 
 def drop_partitions(connection: Connection, before_ms: int) -> None:
     """Drop the partitions of the months that ended before the month of `before_ms`. Does nothing on SQLite."""
-    if not _has_partitions(connection):
+    if not has_partitions(connection):
         return
     last = _name("", month_start_ms(before_ms))
     query = text("SELECT relname FROM pg_class WHERE relnamespace = CAST(:parts AS regnamespace) AND relkind = 'p'")
@@ -85,5 +83,6 @@ def _kind(table: Table) -> str:
     return str(table.dialect_options["postgresql"]["partition_by"] or "")
 
 
-def _has_partitions(connection: Connection) -> bool:
+def has_partitions(connection: Connection) -> bool:
+    """Whether the database has partitions: PostgreSQL does."""
     return connection.dialect.name == "postgresql"

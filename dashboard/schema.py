@@ -20,8 +20,8 @@ ALL_ZONES = "all zones"
 """In `contacts`, the zone of a count of all zones of an offer; no id has a space."""
 CONTROL_ITEMS = ("answers", "distance")
 """In `control`: the number of answers, and the sum of the distances from the middle of the scale."""
-BY_GATEWAY = {"sqlite_with_rowid": False, "postgresql_partition_by": "HASH (gateway)"}
-BY_TIME = {"sqlite_with_rowid": False, "postgresql_partition_by": "RANGE (window_start_ms)"}
+BY_GATEWAY: dict[str, Any] = {"sqlite_with_rowid": False, "postgresql_partition_by": "HASH (gateway)"}
+BY_TIME: dict[str, Any] = {"sqlite_with_rowid": False, "postgresql_partition_by": "RANGE (window_start_ms)"}
 
 metadata = MetaData()
 

@@ -7,7 +7,7 @@ on the number of gateways. Rows of one gateway lie together in each table.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, and_, literal, select
 
@@ -116,6 +116,7 @@ class Source:
         from_ms = min((start_ms for start_ms, _ in firsts), default=0)
         return Period(from_ms, until_ms, max((length_ms for _, length_ms in (*firsts, *lasts)), default=0))
 
-    def _each(self, queries: Iterable[Select[tuple[int, int]]]) -> list[tuple[int, int]]:
+    def _each(self, queries: Iterable[Select[Any]]) -> list[tuple[int, int]]:
         """The first row of each query, if there is one."""
-        return [tuple(row) for query in queries for row in self._connection.execute(query.limit(1))]
+        found = (self._connection.execute(query.limit(1)).first() for query in queries)
+        return [(row.window_start_ms, row.window_ms) for row in found if row is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,14 +21,13 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from dashboard import limits
 from dashboard.admission import admit
 from dashboard.bulk import Row, insert_rows
-from dashboard.database import Database
+from dashboard.database import RECORDS, Database
 from dashboard.gateways import note_contacts
 from dashboard.refusals import Refused
 from dashboard.rollups import Changes
 from dashboard.schema import batches, records
 from gateway.core.records import Batch, Receipt, Record
 
-RECORDS = "records"  # lock of all that changes counts
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -44,6 +44,7 @@ class Arrival:
         self.digests = [content_digest(record) for record in batch.records]
         self.whole = hashlib.sha256(b"".join(self.digests)).digest()
         self.is_done = False
+        self.woken = threading.Event()
         self.fault: Exception | None = None
 
     @property
@@ -67,7 +68,9 @@ class Store(Database):
         super().__init__(url)
         self._people_max = people_max
         self._waiting: deque[Arrival] = deque()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._is_led = False  # one of the waiting threads stores
+        self._is_busy = False
 
     def take(self, batch: Batch, now_ms: int) -> Receipt:
         """Store `batch`; the receipt lists its record ids.
@@ -75,17 +78,35 @@ class Store(Database):
         Raises Refused (409) if one of its ids is stored with other content, and DBAPIError if the database cannot be used.
         """
         arrival = Arrival(batch, now_ms)
-        self._waiting.append(arrival)
-        while not arrival.is_done:
-            with self._turn:
-                if not arrival.is_done:
-                    self._store(self._next())
+        with self._lock:
+            self._waiting.append(arrival)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            arrival.woken.wait()
+        if not arrival.is_done:
+            self._lead()
         if arrival.fault is not None:
             raise arrival.fault
         return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
 
+    def _lead(self) -> None:
+        """Store the oldest arrivals, among which is that of this thread; then the thread of the next arrival leads."""
+        if self._is_busy:
+            time.sleep(limits.GROUP_S)
+        group = self._next()
+        self._is_busy = len(group) > 1
+        try:
+            self._store(group)
+        finally:
+            for arrival in group:
+                arrival.woken.set()
+            with self._lock:
+                self._is_led = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].woken.set()
+
     def _next(self) -> list[Arrival]:
-        """The arrivals of the next transaction, oldest first; called in turn."""
+        """The arrivals of the next transaction, oldest first."""
         group = [self._waiting.popleft()]
         size = len(group[0].digests)
         while self._waiting and len(group) < limits.GROUP_BATCHES_MAX and size + len(self._waiting[0].digests) <= limits.GROUP_RECORDS_MAX:
@@ -113,6 +134,8 @@ class Store(Database):
             with self.writing(RECORDS) as connection:
                 self._insert(connection, _new(group, {}, {}))
         except IntegrityError:
+            for arrival in group:
+                arrival.fault = None
             with self.writing(RECORDS) as connection:
                 self._insert(connection, _new(group, *_known(connection, group)))
 
@@ -137,7 +160,10 @@ Digests = dict[tuple[str, str], bytes]
 
 
 def _new(group: Sequence[Arrival], held: Digests, stored: Digests) -> list[New]:
-    """The new part of each arrival; `held` batches and `stored` records are known. The fault of an arrival is set if an id has other content."""
+    """The new part of each arrival; `held` batches and `stored` records are known.
+
+    The fault of an arrival is set if one of its ids has other content.
+    """
     found: list[New] = []
     for arrival in group:
         try:
