@@ -45,12 +45,12 @@ def rows_of(record: Record) -> list[Row]:
 
 
 def named(table: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows with the names of their columns."""
+    """The rows with the names of the columns."""
     names = [column.name for column in COUNTS[table].columns]
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def unnamed(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of `named` again as they are in the table."""
+    """The rows of `named` again in the form of the table."""
     names = [column.name for column in COUNTS[table].columns]
     return [tuple(row[name] for name in names) for row in rows]

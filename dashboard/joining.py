@@ -1,6 +1,6 @@
 """Offers sent are in two tables: by window, and by the outcomes of the service day or week. Both estimate the same total.
 
-For each day of a gateway whose windows are all stored, the two are combined by their variances. The table `joined` has the difference
+For each day of a gateway whose windows are all stored, the two are combined by the variances. The table `joined` has the difference
 between the combined estimate and that of the windows, by zone and for all zones, so that a sum of windows and differences is the
 combined one. Counts of all zones of an offer are combined with the windows of all zones.
 """
@@ -51,7 +51,7 @@ def days_around(connection: Connection, windows: Collection[tuple[str, int]]) ->
 
 
 def join(connection: Connection, days: Collection[Day], changes: Changes) -> None:
-    """Compute the differences of some days from their stored counts, and add what has changed to the sums."""
+    """Compute the differences of some days from the stored counts, and add what has changed to the sums."""
     for day in sorted(days):
         new, held = _differences(connection, day), _held(connection, day)
         if new == held:

@@ -1,4 +1,4 @@
-"""Rows of counts come and go together with their sums."""
+"""Rows of counts come and go together with the sums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ByTable = Mapping[str, Sequence[Row]]
 
 
 def keep(connection: Connection, rows: ByTable, changes: Changes) -> None:
-    """Insert rows by table, and add them to the sums."""
+    """Insert rows by table, and add to the sums."""
     if has_partitions(connection):
         make_partitions(connection, {row[1] for of_table in rows.values() for row in of_table})
     for name, of_table in rows.items():
@@ -27,7 +27,7 @@ def keep(connection: Connection, rows: ByTable, changes: Changes) -> None:
 
 
 def remove(connection: Connection, gateway: str, from_ms: int, until_ms: int, changes: Changes) -> ByTable:
-    """Delete the counts of a gateway of windows that begin in [from_ms, until_ms), and subtract them from the sums; the rows by table."""
+    """Delete the counts of a gateway of windows that begin in [from_ms, until_ms), and subtract from the sums; the rows by table."""
     gone: dict[str, Sequence[Row]] = {}
     for name, table in COUNTS.items():
         where: ColumnElement[bool] = and_(

@@ -1,6 +1,6 @@
 """Partitions on PostgreSQL: counts by month (UTC) and then by hash of the gateway, ids by hash of the gateway.
 
-They are made with the first row of a month, in the schema PARTS, so that the tables keep their names for every query. SQLite has none.
+A partition is made with the first row of a month, in the schema PARTS; a query names the whole table. SQLite has none.
 """
 
 from __future__ import annotations

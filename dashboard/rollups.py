@@ -46,7 +46,7 @@ class Changes(dict[Key, list[float]]):
             found[2] += cells
 
     def add_rows(self, table: str, rows: Sequence[Row], sign: int = 1) -> None:
-        """Add rows of a table of counts, or subtract them with the sign -1."""
+        """Add rows of a table of counts, or subtract with the sign -1."""
         if table == "contacts":
             for _, start_ms, offer, zone, outcome, _, length_ms, count, variance in rows:
                 self.add(("places", start_ms, length_ms, offer, zone, outcome), sign * count, sign * variance, sign)
@@ -71,7 +71,7 @@ class Changes(dict[Key, list[float]]):
                 self.add(("stored", day_ms, DAY_MS, "", "", name), float(number), 0.0, number)
 
     def write(self, connection: Connection) -> None:
-        """Write the changes, and those of the sums that follow from them; a sum of no count is deleted."""
+        """Write the changes, and those of the sums that follow; a sum of no count is deleted."""
         every = Changes()
         for key, values in self.items():
             for one in _with_following(key):

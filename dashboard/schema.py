@@ -1,11 +1,11 @@
-"""Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
+"""Tables in SQLAlchemy Core, for SQLite and PostgreSQL.
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
-recognised; `hours`, `contacts`, `control`, `visitors` and `health` keep the numbers, a row for each count of a record. `sums` has their
+recognised; `hours`, `contacts`, `control`, `visitors` and `health` keep the numbers, a row for each count of a record. `sums` has the
 sums over all gateways, written in the same transaction (`dashboard.rollups`). `catalogue`
 has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that
 accepting one inserts. Keys begin with the gateway, so no gateway can use or probe the ids of another, and a database that is
-spread over several machines by gateway keeps each key on one of them. Times are milliseconds, hence BIGINT.
+spread over several machines by gateway keeps each key on one machine. Times are milliseconds, hence BIGINT.
 
 PostgreSQL partitions the numbers by month and hash of the gateway, and ids by hash of the gateway (`dashboard.partitions`).
 """
@@ -129,7 +129,7 @@ sums = Table(
     Column("kind", String(8), primary_key=True),  # of dashboard.rollups
     Column("window_start_ms", BigInteger, primary_key=True),  # EVER: of all times
     Column("window_ms", BigInteger, primary_key=True),
-    Column("offer", String(64), primary_key=True),  # this and the next two are empty if they were added up
+    Column("offer", String(64), primary_key=True),  # this and the next two are empty in a sum over all
     Column("zone", String(64), primary_key=True),
     Column("outcome", String(16), primary_key=True),
     Column("count", Float, nullable=False),

@@ -1,6 +1,6 @@
 """Rows behind the figures: sums over all gateways, or the stored counts of one gateway, in the same columns.
 
-Pages of the fleet read `sums` only, so that their cost depends on the length of the period and the number of zones and offers, and not
+Pages of the fleet read `sums` only, so that the cost depends on the length of the period and the number of zones and offers, and not
 on the number of gateways. Rows of one gateway lie together in each table.
 """
 

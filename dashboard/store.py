@@ -2,7 +2,7 @@
 
 A receipt promises that the records are stored, so the transaction is on the disk before the receipt is made
 (SQLite: synchronous=FULL; PostgreSQL: synchronous_commit). Batches that arrive while a transaction is written share the next one: each
-waits for the disk once, and their sums are added before they are written.
+waits for the disk once, and the changes of the sums are added up before the write.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Arrival:
 
 
 class New(NamedTuple):
-    """The part of an arrival that is not stored yet: records by id with their digests. A repeated batch has none."""
+    """The part of an arrival that is not stored yet: records and digests by id. A repeated batch has none."""
 
     arrival: Arrival
     is_repeated: bool
@@ -129,7 +129,7 @@ class Store(Database):
             arrival.is_done = True
 
     def _write(self, group: Sequence[Arrival]) -> None:
-        """All ids are taken for new, as nearly always; a known one raises IntegrityError, and the next try looks for them."""
+        """All ids are taken for new, as nearly always; a known one raises IntegrityError, and the next try looks."""
         try:
             with self.writing(RECORDS) as connection:
                 self._insert(connection, _new(group, {}, {}))
