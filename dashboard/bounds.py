@@ -17,8 +17,9 @@ from typing import Literal
 import msgspec
 
 from dashboard import limits
+from dashboard.counts import TABLE_OF
 from gateway.core.privacy.laplace import variance
-from gateway.core.records import MILLION, ControlCounts, HourCounts, Noise, OfferCounts, Record, VisitorCounts
+from gateway.core.records import MILLION, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts, Record, VisitorCounts
 
 DAY_MS = 86_400_000
 DISTANCE_MAX = 6  # of an answer to the question of perceived control from the middle of the scale
@@ -46,58 +47,55 @@ class Known(msgspec.Struct):
 
 def window_key(record: Record) -> tuple[str, str, int]:
     """Table, offer (or an empty text) and window of a record: one gateway has at most one of each."""
-    return str(record.__struct_config__.tag), record.offer if isinstance(record, OfferCounts) else "", record.window_start_ms
+    return TABLE_OF[type(record)], record.offer if type(record) is OfferCounts else "", record.window_start_ms
 
 
 def implausible(record: Record, known: Known, now_ms: int, people_max: int) -> Reason | None:
     """The reason to quarantine `record`, or None; `known` learns from a plausible one."""
-    if record.window_start_ms + record.window_ms > now_ms + limits.AHEAD_MS_MAX:
+    ends_ms = record.window_start_ms + record.window_ms
+    if ends_ms > now_ms + limits.AHEAD_MS_MAX:
         return "window in the future"
-    if record.window_start_ms + record.window_ms < now_ms - limits.BEHIND_MS_MAX:
+    if ends_ms < now_ms - limits.BEHIND_MS_MAX:
         return "window too old"
-    if window_key(record) in known.windows:
+    key = window_key(record)
+    if key in known.windows:
         return "window counted twice"
     if isinstance(record, ControlCounts):
         if reason := _implausible_control(record, people_max):
             return reason
-    elif isinstance(record, HourCounts | OfferCounts | VisitorCounts):
+    elif not isinstance(record, GatewayHealth):
         reason = _implausible_names(record, known) or _implausible_counts(record, people_max)
         if reason is not None:
             return reason
         known.zones = known.zones or set(record.zones)
-        if isinstance(record, OfferCounts):
+        if type(record) is OfferCounts:
             known.offers.add(record.offer)
             known.first_day_ms = record.window_start_ms if known.first_day_ms is None else known.first_day_ms
-    known.windows.add(window_key(record))
+    known.windows.add(key)
     return None
 
 
 def _implausible_names(record: HourCounts | OfferCounts | VisitorCounts, known: Known) -> Reason | None:
     if known.zones and not known.zones.issuperset(record.zones):
         return "zone of no catalogue"
-    if isinstance(record, OfferCounts) and record.offer not in known.offers and known.first_day_ms not in (None, record.window_start_ms):
+    if type(record) is OfferCounts and record.offer not in known.offers and known.first_day_ms not in (None, record.window_start_ms):
         return "offer of no catalogue"
     return None
 
 
-@lru_cache(limits.CATALOGUE_ROWS_MAX)
-def _variance(contacts_max: int, epsilon_millionths: int) -> float:
-    """The variance of noise of this size; a gateway has few sizes."""
-    return variance(Fraction(contacts_max * MILLION, epsilon_millionths))
-
-
 def _implausible_counts(record: HourCounts | OfferCounts | VisitorCounts, people_max: int) -> Reason | None:
+    spread = _spread(record.noise)
     most = people_max * record.noise.contacts_max * whole_days(record.window_ms)
-    return _misstated(record.noise) or _out_of_bounds(record.counts, record.noise, 0, most)
+    return "noise misstated" if spread is None else _out_of_bounds(record.counts, -spread, most + spread)
 
 
 def _implausible_control(record: ControlCounts, people_max: int) -> Reason | None:
+    spread = _spread(record.noise)
+    if spread is None:
+        return "noise misstated"
     most = people_max * whole_days(record.window_ms)
-    return (
-        _misstated(record.noise)
-        or _out_of_bounds(record.counts[:1], record.noise, 0, most)
-        or _out_of_bounds(record.counts[1:], record.noise, -DISTANCE_MAX * most, DISTANCE_MAX * most)
-    )
+    low, high = -DISTANCE_MAX * most - spread, DISTANCE_MAX * most + spread
+    return _out_of_bounds(record.counts[:1], -spread, most + spread) or _out_of_bounds(record.counts[1:], low, high)
 
 
 def whole_days(window_ms: int) -> int:
@@ -105,11 +103,14 @@ def whole_days(window_ms: int) -> int:
     return max(1, round(window_ms / DAY_MS))
 
 
-def _misstated(noise: Noise) -> Reason | None:
-    true = _variance(noise.contacts_max, noise.epsilon_millionths)
-    return "noise misstated" if abs(noise.variance - true) > limits.VARIANCE_ERROR_MAX * true else None
+@lru_cache(limits.CATALOGUE_ROWS_MAX)
+def _spread(noise: Noise) -> float | None:
+    """The largest deviation that noise of this size makes; None if its variance is misstated. A gateway has few sizes."""
+    true = variance(Fraction(noise.contacts_max * MILLION, noise.epsilon_millionths))
+    if abs(noise.variance - true) > limits.VARIANCE_ERROR_MAX * true:
+        return None
+    return limits.NOISE_SIGMAS * math.sqrt(noise.variance) + 1
 
 
-def _out_of_bounds(counts: Sequence[int], noise: Noise, low: int, high: int) -> Reason | None:
-    spread = limits.NOISE_SIGMAS * math.sqrt(noise.variance) + 1
-    return None if all(low - spread <= count <= high + spread for count in counts) else "count out of bounds"
+def _out_of_bounds(counts: Sequence[int], low: float, high: float) -> Reason | None:
+    return None if low <= min(counts) and max(counts) <= high else "count out of bounds"

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
-from dashboard import limits, quarantine, schema
+from dashboard import limits, quarantine
 from dashboard.control import perceived_control
 from dashboard.estimates import Share
-from dashboard.figures import SPANS, Span, View, figures
+from dashboard.figures import figures
 from dashboard.gateways import find_gateways
 from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
 from dashboard.metrics import CONTENT_TYPE, metrics
 from dashboard.people.throttle import Throttle
 from dashboard.refusals import Refused
+from dashboard.rollups import stored
 from dashboard.settings import Settings, digest
+from dashboard.sources import SPANS, Span, View
 from dashboard.store import Store
 from dashboard.visitors import visitors_by_zone
 from gateway.core.records import Receipt
@@ -100,8 +101,8 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         gateways, _ = find_gateways(connection, now_ms)
         quarantined = quarantine.count(connection)
         control = perceived_control(connection)
-        heard = visitors_by_zone(connection, found.from_ms)
-        records = connection.execute(select(func.count()).select_from(schema.records)).scalar_one()
+        heard = visitors_by_zone(connection, View(span=span))
+        records = stored(connection)["records"]
     answers = found.answers
     return {
         "now_ms": now_ms,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from sqlalchemy import ColumnElement, Connection, func, select, true
+from sqlalchemy import Connection, func, select
 
 from dashboard.estimates import Estimate, Share, Z
-from dashboard.schema import CONTROL_ITEMS, control
+from dashboard.schema import CONTROL_ITEMS, EVER, control, sums
 
 MIDDLE = 4.0  # of the scale of 1 to 7
 MARGIN_MAX = 1.5  # a wider interval covers half of the scale
@@ -18,8 +18,10 @@ def perceived_control(connection: Connection, gateway: str | None = None) -> Sha
 
     All quarters that left are added up.
     """
-    where: ColumnElement[bool] = true() if gateway is None else control.c.gateway == gateway
-    query = select(control.c.item, func.sum(control.c.count), func.sum(control.c.variance)).where(where).group_by(control.c.item)
+    query = select(control.c.item, func.sum(control.c.count), func.sum(control.c.variance)).group_by(control.c.item)
+    query = query.where(control.c.gateway == gateway)
+    if gateway is None:
+        query = select(sums.c.outcome, sums.c.count, sums.c.variance).where(sums.c.kind == "control", sums.c.window_start_ms == EVER)
     found = {item: Estimate(float(count), variance) for item, count, variance in connection.execute(query)}
     people, distance = (found.get(item, Estimate()) for item in CONTROL_ITEMS)
     if not people.is_clear:

@@ -2,7 +2,7 @@
 
 SQLite needs nothing and serves one process: a writing transaction begins with BEGIN IMMEDIATE, because one that began as a reader cannot
 always become a writer. PostgreSQL serves several: a writing transaction takes an advisory lock, so that two desks keep the order that one
-has; batches of different gateways have different locks and run side by side. A reading transaction sees one state in both.
+has; records and all that people change have different locks. A reading transaction sees one state in both.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dashboard.schema import metadata
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 DESK = "desk"  # lock of all that people change
+RECORDS = "records"  # lock of all that changes counts; taken before DESK by those that need both
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -79,10 +80,10 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, lock: str = DESK) -> Iterator[Connection]:
-        """A connection in one transaction that writes; it waits for others with the same lock (SQLite: for all)."""
+    def writing(self, *locks: str) -> Iterator[Connection]:
+        """A connection in one transaction that writes; it waits for others with one of its locks, by default DESK (SQLite: for all)."""
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            if self.is_shared:
+            for lock in (locks or (DESK,)) if self.is_shared else ():
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"wayside {lock}", 0))))
             yield connection
 

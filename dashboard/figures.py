@@ -10,23 +10,20 @@ or an hour.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, Subquery, func, select
 
 from dashboard import limits
-from dashboard.bounds import whole_days
-from dashboard.estimates import Estimate, Share, combined, difference, share, total
-from dashboard.schema import ALL_ZONES, catalogue, contacts, health, hours
+from dashboard.estimates import Estimate, Share, difference, share, total
+from dashboard.joining import HELD_OUT, SENT
+from dashboard.schema import catalogue
+from dashboard.sources import Source, View
 from gateway.core.records import OUTCOMES, OutcomeCell
 
-Span = Literal["day", "week", "all"]
-SPANS: tuple[Span, ...] = get_args(Span)
-SPAN_MS: dict[Span, int | None] = {"day": 86_400_000, "week": 7 * 86_400_000, "all": None}
-HELD_OUT: tuple[OutcomeCell, ...] = ("held_out", "held_out_came")
-SENT: tuple[OutcomeCell, ...] = tuple(outcome for outcome in OUTCOMES if outcome not in HELD_OUT)
 CELLS: dict[str, tuple[OutcomeCell, ...]] = {
     "accepted": ("accepted", "accepted_came", "redeemed"),
     "redeemed": ("redeemed",),
@@ -40,14 +37,6 @@ _SECOND = 1_000
 _STEPS_MS = tuple(
     _SECOND * step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 604_800)
 )
-
-
-class View(NamedTuple):
-    """Filter of the records: a period, and one gateway, one offer or all."""
-
-    span: Span = "day"
-    gateway: str | None = None
-    offer: str | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -83,14 +72,6 @@ class Answers(msgspec.Struct, frozen=True):
     lift: Share | None
 
 
-class Period(NamedTuple):
-    """Start of the first stored window, end of the last (0 and 0 without windows), and the length of the longest."""
-
-    from_ms: int
-    until_ms: int
-    window_ms: int
-
-
 class Figures(msgspec.Struct, frozen=True):
     """Figures of one view; `cells` is the number of counts of its chart."""
 
@@ -107,46 +88,31 @@ class Figures(msgspec.Struct, frozen=True):
 
 def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figures:
     """All figures of `view`."""
-    period = _period(connection, view)
-    of_hours = _where(hours, view) & (hours.c.window_start_ms >= period.from_ms)
-    of_days = _of_days(view, period)
+    source = Source(connection, view)
+    period, outcomes = source.period, source.outcomes(zones=True)
     # The windows do not know offers, so a page of one offer has whole days only.
-    chart, of_chart = (contacts, of_days & contacts.c.outcome.in_(SENT)) if view.offer else (hours, of_hours)
-    from_ms, window_ms = _begin(connection, contacts, of_days) if view.offer else (period.from_ms, period.window_ms)
+    chart = _sent_of(source.days()) if view.offer else source.windows()
+    from_ms, window_ms = _begin(connection, chart) if view.offer else (period.from_ms, period.window_ms)
     step_ms = step_for(period.until_ms - from_ms, window_ms)
-    zones = outcomes_by(connection, contacts.c.zone, of_days)
-    offers = outcomes_by(connection, contacts.c.offer, of_days)
-    answers = _answers(connection, of_days)
+    zones = outcomes_by(connection, outcomes.c.zone, outcomes)
+    without_zones = source.outcomes(zones=False)
+    offers = outcomes_by(connection, without_zones.c.offer, without_zones)
     if view.offer:
         sent = {name: _sum(found, SENT) for name, found in zones.items()}
         site = total(sent.values())
     else:
-        sent, site = _sent(connection, of_hours, of_days, period)
+        sent, site = _sent(connection, source)
     return Figures(
-        cells=connection.execute(select(func.count()).select_from(chart).where(of_chart)).scalar_one(),
+        cells=connection.execute(select(func.coalesce(func.sum(chart.c.cells), 0))).scalar_one(),
         from_ms=from_ms,
         until_ms=period.until_ms,
         step_ms=step_ms,
         sent=site,
-        answers=answers,
+        answers=_answers(offers.values(), source.number_of_days()),
         zones=_rows(sent, zones),
         offers=_rows({name: _sum(found, SENT) for name, found in offers.items()}, offers),
-        columns=_columns(connection, chart, of_chart, from_ms, period.until_ms, step_ms, time_zone),
+        columns=_columns(connection, chart, from_ms, period.until_ms, step_ms, time_zone),
     )
-
-
-def days_of(connection: Connection, view: View) -> ColumnElement[bool]:
-    """Condition for the contacts of the service days that ended in the period of `view`."""
-    return _of_days(view, _period(connection, view))
-
-
-def windows_of(connection: Connection, view: View) -> ColumnElement[bool]:
-    """Condition for the windows of the period of `view`, in the table `hours`."""
-    return _where(hours, view) & (hours.c.window_start_ms >= _period(connection, view).from_ms)
-
-
-def _of_days(view: View, period: Period) -> ColumnElement[bool]:
-    return _where(contacts, view) & (contacts.c.window_start_ms + contacts.c.window_ms > period.from_ms)
 
 
 def step_for(length_ms: int, window_ms: int) -> int:
@@ -164,42 +130,35 @@ def known_offers(connection: Connection) -> list[str]:
     return list(connection.execute(query.order_by(catalogue.c.name)).scalars())
 
 
-def _where(table: Table, view: View) -> ColumnElement[bool]:
-    where: ColumnElement[bool] = true()
-    if view.gateway is not None:
-        where = where & (table.c.gateway == view.gateway)
-    if view.offer is not None and table is contacts:
-        where = where & (table.c.offer == view.offer)
-    return where
+def _sums(rows: Subquery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return func.sum(rows.c.count), func.sum(rows.c.variance)
 
 
-def _sums(table: Table) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return func.sum(table.c.count), func.sum(table.c.variance)
+def _sent_of(rows: Subquery) -> Subquery:
+    return select(rows).where(rows.c.outcome.in_(SENT)).subquery()
 
 
 def _sum(found: dict[str, Estimate], outcomes: tuple[OutcomeCell, ...]) -> Estimate:
     return total(found[outcome] for outcome in outcomes if outcome in found)
 
 
-def outcomes_by(connection: Connection, name: ColumnElement[str], where: ColumnElement[bool]) -> dict[str, dict[str, Estimate]]:
+def outcomes_by(connection: Connection, name: ColumnElement[str], rows: Subquery) -> dict[str, dict[str, Estimate]]:
     """By zone or offer, and by outcome: the sum of the counts."""
-    query = select(name, contacts.c.outcome, *_sums(contacts)).where(where).group_by(name, contacts.c.outcome)
+    query = select(name, rows.c.outcome, *_sums(rows)).group_by(name, rows.c.outcome)
     found: dict[str, dict[str, Estimate]] = {}
     for key, outcome, count, variance in connection.execute(query):
         found.setdefault(key, {})[outcome] = Estimate(float(count), variance)
     return found
 
 
-def _answers(connection: Connection, where: ColumnElement[bool]) -> Answers:
-    query = select(contacts.c.outcome, *_sums(contacts)).where(where).group_by(contacts.c.outcome)
-    found = {outcome: Estimate(float(count), variance) for outcome, count, variance in connection.execute(query)}
-    spans = connection.execute(select(contacts.c.gateway, contacts.c.window_start_ms, contacts.c.window_ms).where(where).distinct())
+def _answers(offers: Collection[dict[str, Estimate]], days: int) -> Answers:
+    found: dict[str, Estimate] = {outcome: total(one[outcome] for one in offers if outcome in one) for outcome in OUTCOMES}
     sent, held_out = _sum(found, SENT), _sum(found, HELD_OUT)
     outcomes = {name: _sum(found, cells) for name, cells in CELLS.items()}
     shares = {name: share(part, sent) for name, part in outcomes.items()}
     came_held_out = share(_sum(found, ("held_out_came",)), held_out)
     return Answers(
-        days=sum(whole_days(length_ms) for _, _, length_ms in spans),
+        days=days,
         sent=sent,
         held_out=held_out,
         outcomes=outcomes,
@@ -209,42 +168,18 @@ def _answers(connection: Connection, where: ColumnElement[bool]) -> Answers:
     )
 
 
-def _sent(
-    connection: Connection, of_hours: ColumnElement[bool], of_days: ColumnElement[bool], period: Period
-) -> tuple[dict[str, Estimate], Estimate]:
-    """Offers sent, by zone, and of all zones.
+def _sent(connection: Connection, source: Source) -> tuple[dict[str, Estimate], Estimate]:
+    """Offers sent, by zone, and of all zones: those of the windows, corrected by the outcomes of whole days (`dashboard.joining`)."""
+    zones, windows, more = source.zones(), source.windows(), source.joined()
+    differences = _by_zone(connection, more)
+    site = connection.execute(select(*_sums(windows))).one()
+    found = {zone: total((one, differences.get(zone, Estimate()))) for zone, one in _by_zone(connection, zones).items()}
+    return found, total((Estimate(float(site[0] or 0), site[1] or 0.0), differences.get("", Estimate())))
 
-    Whole days and weeks of the period are in both tables, so both estimates are combined, unless a window is missing. Counts of all
-    zones of an offer are combined with the windows of all zones.
-    """
-    whole = of_days & (contacts.c.window_start_ms >= period.from_ms)
-    keys = contacts.c.gateway, contacts.c.window_start_ms, contacts.c.window_ms
-    by_day = select(*keys, contacts.c.zone, *_sums(contacts)).where(whole & contacts.c.outcome.in_(SENT)).group_by(*keys, contacts.c.zone)
-    closed = {
-        (gateway, start_ms, length_ms, zone): Estimate(float(count), variance)
-        for gateway, start_ms, length_ms, zone, count, variance in connection.execute(by_day)
-    }
-    days = select(*keys).where(whole).distinct().subquery()
-    inside = and_(
-        hours.c.gateway == days.c.gateway,
-        hours.c.window_start_ms >= days.c.window_start_ms,
-        hours.c.window_start_ms < days.c.window_start_ms + days.c.window_ms,
-    )
-    keys_of_day = hours.c.gateway, days.c.window_start_ms, days.c.window_ms, hours.c.zone
-    query = select(*keys_of_day, *_sums(hours), func.sum(hours.c.window_ms)).select_from(hours.outerjoin(days, inside))
-    parts: dict[str, list[Estimate]] = {}
-    spans: dict[tuple[Any, ...], list[Estimate]] = {}
-    missing: set[tuple[Any, ...]] = set()
-    for *span, zone, count, variance, covered_ms in connection.execute(query.where(of_hours).group_by(*keys_of_day)):
-        estimate, other = Estimate(float(count), variance), closed.get((*span, zone))
-        is_whole = covered_ms == span[2]
-        estimate = combined(estimate, other) if other and is_whole else estimate
-        parts.setdefault(zone, []).append(estimate)
-        spans.setdefault(tuple(span), []).append(estimate)
-        missing |= set() if is_whole else {tuple(span)}
-    whole_sites = {span: closed[(*span, ALL_ZONES)] for span in spans if (*span, ALL_ZONES) in closed and span not in missing}
-    sites = [combined(total(found), whole_sites[span]) if span in whole_sites else total(found) for span, found in spans.items()]
-    return {zone: total(found) for zone, found in parts.items()}, total(sites)
+
+def _by_zone(connection: Connection, rows: Subquery) -> dict[str, Estimate]:
+    query = select(rows.c.zone, *_sums(rows)).group_by(rows.c.zone)
+    return {zone: Estimate(float(count), variance) for zone, count, variance in connection.execute(query)}
 
 
 def _rows(sent: dict[str, Estimate], outcomes: dict[str, dict[str, Estimate]]) -> list[Row]:
@@ -256,42 +191,23 @@ def _rows(sent: dict[str, Estimate], outcomes: dict[str, dict[str, Estimate]]) -
     return sorted(rows, key=lambda row: (-row.sent.value, row.name))
 
 
-def _period(connection: Connection, view: View) -> Period:
-    """By the first and last windows, in the order of an index. Windows of one fleet have few lengths, so the last to start ends last."""
-    firsts: list[Any] = []
-    lasts: list[Any] = []
-    for table in (hours, health):
-        where = true() if view.gateway is None else table.c.gateway == view.gateway
-        query = select(table.c.window_start_ms, table.c.window_ms).where(where)
-        lasts += connection.execute(query.order_by(table.c.window_start_ms.desc()).limit(1)).all()
-    until_ms = max((row.window_start_ms + row.window_ms for row in lasts), default=0)
-    span_ms = SPAN_MS[view.span]
-    for table in (hours, health):
-        where = true() if view.gateway is None else table.c.gateway == view.gateway
-        where = where if span_ms is None else and_(where, table.c.window_start_ms >= until_ms - span_ms)
-        query = select(table.c.window_start_ms, table.c.window_ms).where(where)
-        firsts += connection.execute(query.order_by(table.c.window_start_ms).limit(1)).all()
-    from_ms = min((row.window_start_ms for row in firsts), default=0)
-    return Period(from_ms, until_ms, max((row.window_ms for row in (*firsts, *lasts)), default=0))
-
-
-def _begin(connection: Connection, table: Table, where: ColumnElement[bool]) -> tuple[int, int]:
-    """Start of the first period of a table, and length of the longest; zeros without rows."""
-    begin_ms, length_ms = connection.execute(select(func.min(table.c.window_start_ms), func.max(table.c.window_ms)).where(where)).one()
+def _begin(connection: Connection, rows: Subquery) -> tuple[int, int]:
+    """Start of the first period of some rows, and length of the longest; zeros without rows."""
+    begin_ms, length_ms = connection.execute(select(func.min(rows.c.window_start_ms), func.max(rows.c.window_ms))).one()
     return begin_ms or 0, length_ms or 0
 
 
-def _columns(
-    connection: Connection, table: Table, where: ColumnElement[bool], from_ms: int, until_ms: int, step_ms: int, time_zone: tzinfo
-) -> list[Column]:
+def _columns(connection: Connection, rows: Subquery, from_ms: int, until_ms: int, step_ms: int, time_zone: tzinfo) -> list[Column]:
     if not from_ms or from_ms >= until_ms:
         return []
     # Days begin at local midnight. One chart uses one UTC offset, that of its end.
     offset = datetime.fromtimestamp(until_ms / 1000, time_zone).utcoffset()
     shift_ms = int(offset.total_seconds() * 1000) if offset else 0
-    slot = ((table.c.window_start_ms + shift_ms) // step_ms).label("slot")
-    query = select(slot, *_sums(table)).where(where).group_by("slot")
-    found = {number: Estimate(float(count), variance) for number, count, variance in connection.execute(query)}
+    slot = ((rows.c.window_start_ms + shift_ms) // step_ms).label("slot")
+    found = {
+        number: Estimate(float(count), variance)
+        for number, count, variance in connection.execute(select(slot, *_sums(rows)).group_by("slot"))
+    }
     first = (from_ms + shift_ms) // step_ms
     last = (until_ms - 1 + shift_ms) // step_ms
     return [Column(start_ms=number * step_ms - shift_ms, sent=found.get(number, Estimate())) for number in range(first, last + 1)]

@@ -10,15 +10,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, insert, or_, select, true, update
 
 from dashboard import limits
+from dashboard.bulk import insert_rows
 from dashboard.health import Health
 from dashboard.schema import gateways
 from gateway.core.records import Batch, GatewayHealth
 
 State = Literal["silent", "late", "fresh"]
 STATES: tuple[State, ...] = ("silent", "late", "fresh")  # the first needs attention most
+HEALTH = ("window_start_ms", "window_ms", "backlog", "demonstration")
+_COLUMNS = tuple(column.name for column in gateways.columns)
+_CHANGE = (
+    update(gateways)
+    .where(gateways.c.gateway == bindparam("new_gateway"))
+    .values({name: bindparam(f"new_{name}") for name in ("last_seen_ms", *HEALTH)})
+)
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -50,19 +58,23 @@ def register(connection: Connection, configured: Iterable[str]) -> None:
         connection.execute(insert(gateways), new)
 
 
-def note_contact(connection: Connection, batch: Batch, now_ms: int) -> None:
-    """Keep the time of a batch, and its newest health record. Neither goes back in time, also if the server's clock does."""
-    row = connection.execute(select(gateways).where(gateways.c.gateway == batch.gateway)).one_or_none()
-    values: dict[str, Any] = {"last_seen_ms": max(now_ms, row.last_seen_ms or 0) if row is not None else now_ms}
-    ends_ms = now_ms + limits.AHEAD_MS_MAX
-    stated = [one for one in batch.records if isinstance(one, GatewayHealth) and one.window_start_ms + one.window_ms <= ends_ms]
-    newest = max(stated, key=lambda one: one.window_start_ms, default=None)
-    if newest is not None and (row is None or newest.window_start_ms >= (row.window_start_ms or 0)):
-        values |= {name: getattr(newest, name) for name in ("window_start_ms", "window_ms", "backlog", "demonstration")}
-    if row is None:
-        connection.execute(insert(gateways), [{"gateway": batch.gateway, **values}])
-    elif any(getattr(row, name) != value for name, value in values.items()):
-        connection.execute(update(gateways).where(gateways.c.gateway == batch.gateway).values(values))
+def note_contacts(connection: Connection, found: Sequence[tuple[Batch, int]]) -> None:
+    """Keep the time of each batch, and its newest health record. Neither goes back in time, also if the server's clock does."""
+    names = {batch.gateway for batch, _ in found}
+    held = {row.gateway: row._asdict() for row in connection.execute(select(gateways).where(gateways.c.gateway.in_(names)))}
+    rows = {name: dict(row) for name, row in held.items()}
+    for batch, now_ms in found:
+        row = rows.setdefault(batch.gateway, dict.fromkeys(_COLUMNS) | {"gateway": batch.gateway})
+        row["last_seen_ms"] = max(now_ms, row["last_seen_ms"] or 0)
+        ends_ms = now_ms + limits.AHEAD_MS_MAX
+        stated = [one for one in batch.records if isinstance(one, GatewayHealth) and one.window_start_ms + one.window_ms <= ends_ms]
+        newest = max(stated, key=lambda one: one.window_start_ms, default=None)
+        if newest is not None and newest.window_start_ms >= (row["window_start_ms"] or 0):
+            row |= {name: getattr(newest, name) for name in HEALTH}
+    insert_rows(connection, gateways, [tuple(row[name] for name in _COLUMNS) for name, row in rows.items() if name not in held])
+    changed = [{f"new_{name}": value for name, value in row.items()} for name, row in rows.items() if name in held and row != held[name]]
+    if changed:
+        connection.execute(_CHANGE, changed)
 
 
 def known_gateways(connection: Connection) -> list[str]:

@@ -99,7 +99,7 @@ def decode(text: bytes, gateway: str) -> Batch:
         raise Refused(403, "the batch is of another gateway than the token")
     for index, record in enumerate(batch.records):
         _check_window(index, record)
-        if isinstance(record, HourCounts | OfferCounts | VisitorCounts):
+        if not isinstance(record, GatewayHealth) and not isinstance(record, ControlCounts):
             _check_counts(index, record)
     return batch
 
@@ -125,8 +125,9 @@ def _check_window(index: int, record: Record) -> None:
 
 
 def _check_counts(index: int, record: HourCounts | OfferCounts | VisitorCounts) -> None:
-    cells = len(OUTCOMES) if isinstance(record, OfferCounts) else 1
-    places = 1 if isinstance(record, OfferCounts) and record.sums_zones else len(record.zones)
+    cells, places = 1, len(record.zones)
+    if type(record) is OfferCounts:
+        cells, places = len(OUTCOMES), 1 if record.sums_zones else places
     if len(record.counts) != cells * places:
         raise Refused(422, f"wrong shape: $.records[{index}].counts does not have {cells} for each of its zones")
     if len(set(record.zones)) != len(record.zones):

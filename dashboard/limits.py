@@ -12,7 +12,9 @@ TEXT_BYTES_MAX = 4_000_000  # decompressed; 2,000 records with the longest ids h
 RECORDS_PER_BATCH_MAX = 2_000
 BODY_S_MAX = 30.0  # for one megabyte
 WINDOW_START_MS_MAX = 4_102_444_800_000  # 2100-01-01; later times come from a wrong clock, and larger ones fit no column
-TAKE_TRIES_MAX = 3  # two writers of a shared database may insert the same id
+GROUP_BATCHES_MAX = 64  # stored in one transaction
+GROUP_RECORDS_MAX = 4_000
+GROUP_S = 0.005  # that a transaction waits for more batches, if there were several in the last one
 
 # --- plausible records; others are quarantined --------------------------------------------------
 AHEAD_MS_MAX = 3_600_000  # a window may end this long after now, because clocks differ
@@ -71,6 +73,7 @@ TOKEN_CHARS_MAX = 512
 
 assert BODY_BYTES_MAX < TEXT_BYTES_MAX
 assert RECORDS_PER_BATCH_MAX * 600 < TEXT_BYTES_MAX  # a record's JSON is under 600 bytes
+assert RECORDS_PER_BATCH_MAX < GROUP_RECORDS_MAX
 assert LATE_WINDOWS < SILENT_WINDOWS
 assert GAP_S < REFRESH_S
 assert READERS_MAX + HELD_MAX + HALF_OPEN_MAX < CONNECTIONS_MAX  # open pages leave connections for gateways

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import func, select
-
 from dashboard import quarantine
 from dashboard.gateways import Gateway, find_gateways
 from dashboard.live import Notifier
-from dashboard.schema import batches, records
+from dashboard.rollups import stored
 from dashboard.settings import Settings
 from dashboard.store import Store
 
@@ -20,11 +18,11 @@ def metrics(settings: Settings, store: Store, notifier: Notifier) -> str:
     """All metrics as one text. Ids of gateways have no character that a label would have to escape."""
     with store.reading() as connection:
         held = quarantine.count(connection)
-        stored, taken = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (records, batches))
+        numbers = stored(connection)
         gateways, _ = find_gateways(connection, settings.now_ms())
     lines = [
-        *_metric("wayside_records_stored", "gauge", "Records stored, quarantined ones included.", [("", stored)]),
-        *_metric("wayside_batches_stored", "gauge", "Batches stored.", [("", taken)]),
+        *_metric("wayside_records_stored", "gauge", "Records stored, quarantined ones included.", [("", numbers["records"])]),
+        *_metric("wayside_batches_stored", "gauge", "Batches stored.", [("", numbers["batches"])]),
         *_metric("wayside_records_quarantined", "gauge", "Records that no figure counts.", [("", held)]),
         *_metric("wayside_streams_open", "gauge", "Pages that are updated.", [("", notifier.readers.total())]),
         *_metric("wayside_gateway_age_seconds", "gauge", "Time since the last batch.", _by_gateway(gateways, _age_s)),

@@ -17,13 +17,14 @@ from starlette.concurrency import run_in_threadpool
 from dashboard import limits
 from dashboard.collector import known_span
 from dashboard.control import perceived_control
-from dashboard.figures import View, figures, known_offers
+from dashboard.figures import figures, known_offers
 from dashboard.gateways import Gateway, count_states, find_gateways
 from dashboard.health import health_of
 from dashboard.live import Notifier, open_stream
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering, caller_of
 from dashboard.settings import Settings
+from dashboard.sources import View
 from dashboard.store import Store
 from dashboard.visitors import visitors_by_zone
 
@@ -54,7 +55,7 @@ class Pages:
             context = {
                 "found": found,
                 "control": None if view.offer else perceived_control(connection, view.gateway),
-                "heard": {} if view.offer else visitors_by_zone(connection, found.from_ms, view.gateway),
+                "heard": {} if view.offer else visitors_by_zone(connection, view),
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
                 "counts": count_states(connection, now_ms),
                 "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),

@@ -10,28 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Select,
-    String,
-    Table,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    literal,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
 from dashboard import limits
-from dashboard.bounds import Known, Reason, window_key
-from dashboard.schema import ALL_ZONES, catalogue, contacts, control, hours, quarantined, visitors
-from gateway.core.records import ControlCounts, GatewayHealth, HourCounts, OfferCounts, Record, VisitorCounts
+from dashboard.bounds import Reason
+from dashboard.counts import COUNTS, TABLE_OF, named, rows_of, unnamed
+from dashboard.keeping import keep, remove
+from dashboard.rollups import Changes
+from dashboard.schema import ALL_ZONES, catalogue, quarantined
+from gateway.core.records import Record
 
-COUNTS = {"hours": hours, "contacts": contacts, "control": control, "visitors": visitors}
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Table -> rows of it."""
 
@@ -49,41 +37,6 @@ class Held(NamedTuple):
     largest: int
 
 
-def known_of(connection: Connection, gateway: str, records: Iterable[Record]) -> Known:
-    """The catalogue of `gateway`, and those of its stored windows that `records` are of."""
-    starts: dict[str, set[int]] = {"hours": set(), "offers": set(), "control": set(), "visitors": set()}
-    for record in records:
-        if not isinstance(record, GatewayHealth):
-            starts[window_key(record)[0]].add(record.window_start_ms)
-    names = connection.execute(_NAMES, {"gateway": gateway}).all()
-    first_day_ms = connection.execute(_FIRST_DAY, {"gateway": gateway}).scalar_one()
-    known = Known({name for kind, name in names if kind == "zone"}, {name for kind, name in names if kind == "offer"}, first_day_ms, set())
-    for table, wanted in starts.items():
-        if wanted:
-            found = connection.execute(_WINDOWS[table], {"gateway": gateway, "starts": list(wanted)})
-            known.windows |= {(table, offer, start_ms) for offer, start_ms in found}
-    return known
-
-
-# Made once: to build a statement takes longer than to run it.
-_GATEWAY: BindParameter[str] = bindparam("gateway", type_=String)
-_NAMES = select(catalogue.c.kind, catalogue.c.name).where(catalogue.c.gateway == _GATEWAY)
-_FIRST_DAY = select(func.min(contacts.c.window_start_ms)).where(contacts.c.gateway == _GATEWAY)
-
-
-def _windows(table: Table, offer: ColumnElement[str]) -> Select[Any]:
-    of_starts = table.c.window_start_ms.in_(bindparam("starts", expanding=True))
-    return select(offer, table.c.window_start_ms).where(table.c.gateway == _GATEWAY, of_starts).distinct()
-
-
-_WINDOWS = {
-    "hours": _windows(hours, literal("")),
-    "offers": _windows(contacts, contacts.c.offer),
-    "control": _windows(control, literal("")),
-    "visitors": _windows(visitors, literal("")),
-}
-
-
 def learn(connection: Connection, gateway: str, zones: Iterable[str], offers: Iterable[str]) -> None:
     """Add zones and offers to the catalogue of a gateway, up to `CATALOGUE_ROWS_MAX` names."""
     found = connection.execute(select(catalogue.c.kind, catalogue.c.name).where(catalogue.c.gateway == gateway)).all()
@@ -94,11 +47,12 @@ def learn(connection: Connection, gateway: str, zones: Iterable[str], offers: It
         connection.execute(insert(catalogue), rows[: limits.CATALOGUE_ROWS_MAX - len(held)])
 
 
-def set_aside(connection: Connection, record: Record, rows: Rows, reason: Reason, now_ms: int) -> None:
-    """Quarantine a record with its rows; its id is stored already."""
-    content = msgspec.json.encode(rows).decode()
-    values = {"gateway": record.gateway, "id": record.id, "since_ms": now_ms, "reason": reason, "content": content}
-    connection.execute(insert(quarantined), [values])
+def set_aside(connection: Connection, record: Record, reason: Reason, now_ms: int) -> None:
+    """Quarantine a record with the rows that it would have; its id is stored already. A health record has none."""
+    table = TABLE_OF[type(record)]
+    content = {} if table == "health" else {table: named(table, rows_of(record))}
+    values = {"gateway": record.gateway, "id": record.id, "since_ms": now_ms, "reason": reason}
+    connection.execute(insert(quarantined), [values | {"content": msgspec.json.encode(content).decode()}])
 
 
 def held(connection: Connection, gateway: str | None = None) -> list[Held]:
@@ -119,17 +73,17 @@ def accept(connection: Connection, gateway: str, ids: Sequence[str]) -> int:
 
     A record stays in quarantine if another record of its window was counted in the meantime.
     """
-    done = 0
+    done, changes = 0, Changes()
     for row in connection.execute(select(quarantined).where(_chosen(quarantined, gateway, ids))).all():
         content = msgspec.json.decode(row.content)
         if _is_counted(connection, gateway, content):
             continue
         one = _held(row)
         learn(connection, gateway, one.zones, one.offers)
-        for name, rows in content.items():
-            connection.execute(insert(COUNTS[name]), rows)
+        keep(connection, {name: unnamed(name, rows) for name, rows in content.items()}, changes)
         connection.execute(delete(quarantined).where(_chosen(quarantined, gateway, [row.id])))
         done += 1
+    changes.write(connection)
     return done
 
 
@@ -140,36 +94,19 @@ def discard(connection: Connection, gateway: str, ids: Sequence[str]) -> int:
 
 def retract(connection: Connection, gateway: str, from_ms: int, until_ms: int, now_ms: int) -> int:
     """Quarantine the stored counts of a gateway of windows that begin in [from_ms, until_ms); the number of records."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for name, table in COUNTS.items():
-        where = and_(table.c.gateway == gateway, table.c.window_start_ms >= from_ms, table.c.window_start_ms < until_ms)
-        for row in connection.execute(select(table).where(where)).mappings():
-            found.setdefault(row["id"], {}).setdefault(name, []).append(dict(row))
-        connection.execute(delete(table).where(where))
+    changes = Changes()
+    contents: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name, gone in remove(connection, gateway, from_ms, until_ms, changes).items():
+        for row in named(name, gone):
+            contents.setdefault(row["id"], {}).setdefault(name, []).append(row)
+    changes.write(connection)
     rows = [
         {"gateway": gateway, "id": key, "since_ms": now_ms, "reason": "retracted", "content": msgspec.json.encode(content).decode()}
-        for key, content in found.items()
+        for key, content in contents.items()
     ]
     if rows:
         connection.execute(insert(quarantined), rows)
     return len(rows)
-
-
-def rows_of(
-    record: Record,
-    hour_rows: Iterable[Mapping[str, Any]],
-    contact_rows: Iterable[Mapping[str, Any]],
-    control_rows: Iterable[Mapping[str, Any]],
-    visitor_rows: Iterable[Mapping[str, Any]],
-) -> Rows:
-    """The rows of a record by table; none for a health record, which has no counts."""
-    if isinstance(record, HourCounts):
-        return {"hours": list(hour_rows)}
-    if isinstance(record, ControlCounts):
-        return {"control": list(control_rows)}
-    if isinstance(record, VisitorCounts):
-        return {"visitors": list(visitor_rows)}
-    return {"contacts": list(contact_rows)} if isinstance(record, OfferCounts) else {}
 
 
 def _chosen(table: Any, gateway: str, ids: Sequence[str]) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from dashboard import quarantine
+from dashboard.database import DESK, RECORDS
 from dashboard.gateways import known_gateways
 from dashboard.live import Notifier
 from dashboard.people.accounts import Accounts
@@ -56,7 +57,7 @@ class QuarantinePages:
     def _decide(self, request: Request, decision: str) -> Response:
         gateway, key = fields(request, "gateway", "id")
         decide = quarantine.accept if decision == "accepted" else quarantine.discard
-        with self._store.writing() as connection:
+        with self._store.writing(RECORDS, DESK) as connection:
             done = decide(connection, gateway, [key])
             if done:
                 self._accounts.note(connection, request.state.caller.account, f"record {decision}", f"{gateway} {key}")
@@ -73,7 +74,7 @@ class QuarantinePages:
             from_ms, until_ms = self._instant_ms(begin), self._instant_ms(end)
         except (ValueError, OverflowError):
             return self._page(request, gateway, begin, end, "Enter both times as a date and a time of day.")
-        with self._store.writing() as connection:
+        with self._store.writing(RECORDS, DESK) as connection:
             done = quarantine.retract(connection, gateway, from_ms, until_ms, self._settings.now_ms())
             if done:
                 detail = f"{gateway}: {done} records of {begin} to {end}"

@@ -10,9 +10,9 @@ from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dashboard import formats, limits
-from dashboard.figures import SPANS
 from dashboard.people.accounts import Caller
 from dashboard.people.roles import may
+from dashboard.sources import SPANS
 
 SPAN_LABELS = {"day": "24 hours", "week": "7 days", "all": "All time"}
 OUTCOME_LABELS = {

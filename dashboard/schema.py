@@ -1,21 +1,27 @@
-"""Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
+"""Tables in SQLAlchemy Core, for SQLite and PostgreSQL.
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
-recognised; `hours`, `contacts`, `control`, `visitors` and `health` keep the numbers, a row for each count of a record. `catalogue`
+recognised; `hours`, `contacts`, `control`, `visitors` and `health` keep the numbers, a row for each count of a record. `sums` has the
+sums over all gateways, written in the same transaction (`dashboard.rollups`). `catalogue`
 has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that
-accepting one inserts. Keys include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
+accepting one inserts. Keys begin with the gateway, so no gateway can use or probe the ids of another, and a database that is
+spread over several machines by gateway keeps each key on one machine. Times are milliseconds, hence BIGINT.
+
+PostgreSQL partitions the numbers by month and hash of the gateway, and ids by hash of the gateway (`dashboard.partitions`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, LargeBinary, MetaData, String, Table, Text
 
 ALL_ZONES = "all zones"
 """In `contacts`, the zone of a count of all zones of an offer; no id has a space."""
 CONTROL_ITEMS = ("answers", "distance")
 """In `control`: the number of answers, and the sum of the distances from the middle of the scale."""
+BY_GATEWAY: dict[str, Any] = {"sqlite_with_rowid": False, "postgresql_partition_by": "HASH (gateway)"}
+BY_TIME: dict[str, Any] = {"sqlite_with_rowid": False, "postgresql_partition_by": "RANGE (window_start_ms)"}
 
 metadata = MetaData()
 
@@ -50,6 +56,7 @@ batches = Table(
     Column("batch", String(128), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    **BY_GATEWAY,
 )
 
 records = Table(
@@ -59,38 +66,35 @@ records = Table(
     Column("id", String(128), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    **BY_GATEWAY,
 )
 
 
-def _of_record() -> list[ForeignKeyConstraint]:
-    return [ForeignKeyConstraint(["gateway", "id"], ["records.gateway", "records.id"])]
+def _counts(name: str, *columns: Column[Any]) -> Table:
+    """A table of noised counts: period, `columns` of what, of which record, value and variance of the noise.
 
-
-def _counts(name: str, *columns: Column[Any], indexed: tuple[str, ...] = ()) -> Table:
-    """A table of noised counts: of which record, `columns` of what, period, value and variance of the noise."""
+    A gateway has one record for each period and offer, so a row needs no id in its key, and the rows of a gateway lie in the order of time.
+    """
     return Table(
         name,
         metadata,
         Column("gateway", String(64), primary_key=True),
-        Column("id", String(128), primary_key=True),
+        Column("window_start_ms", BigInteger, primary_key=True),
         *columns,
-        Column("window_start_ms", BigInteger, nullable=False),
+        Column("id", String(128), nullable=False),
         Column("window_ms", BigInteger, nullable=False),
         Column("count", BigInteger, nullable=False),
         Column("variance", Float, nullable=False),
-        *_of_record(),
-        Index(f"{name}_by_window", "window_start_ms"),
-        *(Index(f"{name}_by_{column}", column, "window_start_ms") for column in indexed),
+        **BY_TIME,
     )
 
 
-hours = _counts("hours", Column("zone", String(64), primary_key=True), indexed=("gateway",))
+hours = _counts("hours", Column("zone", String(64), primary_key=True))
 contacts = _counts(
     "contacts",
+    Column("offer", String(64), primary_key=True),
     Column("zone", String(64), primary_key=True),
     Column("outcome", String(16), primary_key=True),
-    Column("offer", String(64), nullable=False),
-    indexed=("gateway", "offer"),
 )
 visitors = _counts("visitors", Column("zone", String(64), primary_key=True))
 control = _counts("control", Column("item", String(16), primary_key=True))
@@ -99,14 +103,41 @@ health = Table(
     "health",
     metadata,
     Column("gateway", String(64), primary_key=True),
+    Column("window_start_ms", BigInteger, primary_key=True),
     Column("id", String(128), primary_key=True),
-    Column("window_start_ms", BigInteger, nullable=False),
     Column("window_ms", BigInteger, nullable=False),
     Column("backlog", BigInteger, nullable=False),
     Column("demonstration", Boolean, nullable=False),
-    *_of_record(),
-    Index("health_by_window", "gateway", "window_start_ms"),
+    **BY_TIME,
 )
+
+joined = Table(
+    "joined",  # for each service day of a gateway: by how much its outcomes correct the offers sent of its windows
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("window_start_ms", BigInteger, primary_key=True),
+    Column("window_ms", BigInteger, primary_key=True),
+    Column("zone", String(64), primary_key=True),  # empty: of all zones
+    Column("count", Float, nullable=False),
+    Column("variance", Float, nullable=False),
+    **BY_TIME,
+)
+
+sums = Table(
+    "sums",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # of dashboard.rollups
+    Column("window_start_ms", BigInteger, primary_key=True),  # EVER: of all times
+    Column("window_ms", BigInteger, primary_key=True),
+    Column("offer", String(64), primary_key=True),  # this and the next two are empty in a sum over all
+    Column("zone", String(64), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("count", Float, nullable=False),
+    Column("variance", Float, nullable=False),
+    Column("cells", BigInteger, nullable=False),  # the number of counts
+    sqlite_with_rowid=False,
+)
+EVER = -1
 
 catalogue = Table(
     "catalogue",
@@ -124,7 +155,6 @@ quarantined = Table(
     Column("since_ms", BigInteger, nullable=False),
     Column("reason", String(64), nullable=False),
     Column("content", Text, nullable=False),  # JSON: table -> rows
-    *_of_record(),
     Index("quarantined_by_time", "since_ms"),
 )
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from dashboard.estimates import Estimate
-from dashboard.schema import visitors
+from dashboard.sources import Source, View
 
 
-def visitors_by_zone(connection: Connection, from_ms: int, gateway: str | None = None) -> dict[str, Estimate]:
-    """The devices of whole days that ended after `from_ms`, by zone; a device counts once a day, and once more after a restart."""
-    where = visitors.c.window_start_ms + visitors.c.window_ms > from_ms
-    if gateway is not None:
-        where = where & (visitors.c.gateway == gateway)
-    query = select(visitors.c.zone, func.sum(visitors.c.count), func.sum(visitors.c.variance)).where(where)
-    found = connection.execute(query.group_by(visitors.c.zone).order_by(visitors.c.zone))
-    return {zone: Estimate(float(count), variance) for zone, count, variance in found}
+def visitors_by_zone(connection: Connection, view: View) -> dict[str, Estimate]:
+    """The devices of the whole days that ended in the period, by zone; a device counts once a day, and once more after a restart."""
+    rows = Source(connection, view).visitors()
+    query = select(rows.c.zone, func.sum(rows.c.count), func.sum(rows.c.variance)).group_by(rows.c.zone).order_by(rows.c.zone)
+    return {zone: Estimate(float(count), variance) for zone, count, variance in connection.execute(query)}

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from dashboard.estimates import Estimate, Share, Z, difference, share, total
-from dashboard.figures import CELLS, HELD_OUT, SENT
+from dashboard.figures import CELLS
+from dashboard.joining import HELD_OUT, SENT
 from gateway.core.records import OutcomeCell
 
 CLEAR_MARGIN = 0.1  # 10 percentage points

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dashboard.estimates import Estimate, Share, Z
-from dashboard.figures import CELLS, SENT
+from dashboard.figures import CELLS
+from dashboard.joining import SENT
 from gateway.core.records import OutcomeCell
 
 Key = tuple[str, OutcomeCell]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from dashboard.collector import known_span
 from dashboard.estimates import Estimate
-from dashboard.figures import View, known_offers
+from dashboard.figures import known_offers
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
 from dashboard.results.campaign import Known, known
@@ -23,6 +23,7 @@ from dashboard.results.rows import BY, By, Hour, Result, Results, hours_of_day, 
 from dashboard.results.silence import silence
 from dashboard.schema import catalogue
 from dashboard.settings import Settings
+from dashboard.sources import View
 from dashboard.store import Store
 from dashboard.studio.publisher import Publisher
 from dashboard.studio.words import money

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, func, select
 
 from dashboard.bounds import whole_days
 from dashboard.estimates import Estimate, Share, Z, share, total
-from dashboard.figures import CELLS, HELD_OUT, SENT, View, days_of, windows_of
+from dashboard.figures import CELLS
+from dashboard.joining import HELD_OUT, SENT
 from dashboard.results.effect import Cells, attributable, lift_of, more_days, sum_of
 from dashboard.results.money import Counts, Terms, money_of
-from dashboard.schema import contacts, hours
+from dashboard.sources import Source, View
 from gateway.core.records import OutcomeCell
 
 By = Literal["offer", "zone", "both", "day"]
@@ -69,13 +70,14 @@ class Results(msgspec.Struct, frozen=True):
 
 def results(connection: Connection, view: View, by: By, terms: Mapping[str, Terms], time_zone: tzinfo) -> Results:
     """A row for each offer, zone, offer in a zone or day, most sent first (days: newest first), over the whole days of the period."""
-    where = days_of(connection, view)
-    spans = connection.execute(select(contacts.c.window_start_ms, contacts.c.window_ms).where(where).distinct()).all()
+    source = Source(connection, view)
+    spans = [(start_ms, length_ms) for start_ms, length_ms, _ in source.day_lengths()]
     days = sum(whole_days(length_ms) for _, length_ms in spans)
     length = {_date(start_ms, time_zone): whole_days(length_ms) for start_ms, length_ms in spans}
-    columns = {"offer": (), "zone": (contacts.c.zone,), "both": (contacts.c.zone,), "day": (contacts.c.window_start_ms,)}[by]
-    keys = (contacts.c.offer, contacts.c.outcome, *columns)
-    query = select(*keys, func.sum(contacts.c.count), func.sum(contacts.c.variance)).where(where).group_by(*keys)
+    rows_of = source.days() if by == "day" else source.outcomes(zones=by != "offer")
+    columns = {"offer": (), "zone": (rows_of.c.zone,), "both": (rows_of.c.zone,), "day": (rows_of.c.window_start_ms,)}[by]
+    keys = (rows_of.c.offer, rows_of.c.outcome, *columns)
+    query = select(*keys, func.sum(rows_of.c.count), func.sum(rows_of.c.variance)).group_by(*keys)
     groups: dict[Key, dict[tuple[str, OutcomeCell], Estimate]] = {}
     sums: dict[tuple[str, OutcomeCell], Estimate] = {}
     for offer, outcome, *more, count, variance in connection.execute(query):
@@ -98,9 +100,10 @@ def results(connection: Connection, view: View, by: By, terms: Mapping[str, Term
 
 def hours_of_day(connection: Connection, view: View, time_zone: tzinfo) -> list[Hour]:
     """Offers sent by local hour of the day."""
-    query = select(hours.c.window_start_ms, func.sum(hours.c.count), func.sum(hours.c.variance)).where(windows_of(connection, view))
+    windows = Source(connection, view).windows()
+    query = select(windows.c.window_start_ms, func.sum(windows.c.count), func.sum(windows.c.variance))
     found: dict[int, list[Estimate]] = {}
-    for start_ms, count, variance in connection.execute(query.group_by(hours.c.window_start_ms)):
+    for start_ms, count, variance in connection.execute(query.group_by(windows.c.window_start_ms)):
         found.setdefault(datetime.fromtimestamp(start_ms / 1000, time_zone).hour, []).append(Estimate(float(count), variance))
     return [Hour(hour, total(counts)) for hour, counts in sorted(found.items())]
 

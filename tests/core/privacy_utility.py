@@ -18,7 +18,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from dashboard.estimates import Estimate, Share, combined, difference, share
-from dashboard.figures import CELLS, HELD_OUT, SENT
+from dashboard.figures import CELLS
+from dashboard.joining import HELD_OUT, SENT
 from gateway.core.privacy.laplace import variance
 from tests.core.privacy_street import Street, bounded, street
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dashboard.estimates import Estimate, Share, share
-from dashboard.figures import HELD_OUT, SENT
+from dashboard.joining import HELD_OUT, SENT
 from dashboard.results.effect import Cells, lift_of, more_days
 from gateway.core.records import OUTCOMES, OutcomeCell
 

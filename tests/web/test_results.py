@@ -21,7 +21,8 @@ from starlette.testclient import TestClient
 
 from dashboard.app import create_app
 from dashboard.estimates import Estimate, Share
-from dashboard.figures import CELLS, SENT
+from dashboard.figures import CELLS
+from dashboard.joining import SENT
 from dashboard.parquet import parquet
 from dashboard.results.effect import Cells, attributable, lift_of, more_days, ratio_is_off
 from dashboard.results.money import Terms, money_of, pace_of

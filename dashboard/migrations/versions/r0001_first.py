@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from dashboard.partitions import make_hash_partitions
 from dashboard.schema import metadata
 
 revision = "0001"
@@ -11,5 +12,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Make all tables, and the partitions that do not depend on the time."""
     metadata.create_all(op.get_bind(), checkfirst=False)
+    make_hash_partitions(op.get_bind())
