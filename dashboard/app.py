@@ -41,8 +41,11 @@ from dashboard.results.routes import ResultPages
 from dashboard.settings import Settings
 from dashboard.store import Store
 from dashboard.studio.api import DesiredApi
+from dashboard.studio.dry_runs import DryRuns
+from dashboard.studio.editor import EditorPages
 from dashboard.studio.publisher import Publisher
 from dashboard.studio.routes import CampaignPages
+from dashboard.studio.try_routes import TryPages
 
 log = logging.getLogger("wayside.dashboard")
 
@@ -92,6 +95,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     access = Access(accounts, is_secure=settings.is_secure)
 
     watch = AlarmWatch(settings, store)
+    dry_runs = DryRuns(settings, store)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -101,6 +105,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
         yield
         for task in tasks:
             task.cancel()
+        dry_runs.close()
         notifier.close()
         orders.close()
         store.close()
@@ -121,6 +126,8 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
         app.include_router(DesiredApi(settings, store, publisher, orders, identify).routes())
     app.include_router(ResultPages(settings, store, rendering, publisher).routes())
     app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
+    app.include_router(EditorPages(settings, store, accounts, rendering, publisher, dry_runs).routes())
+    app.include_router(TryPages(settings, store, rendering, publisher, dry_runs).routes())
     app.include_router(FleetPages(settings, store, accounts, rendering).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())

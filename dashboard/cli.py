@@ -71,6 +71,7 @@ def serve(
     campaign_key: Annotated[
         Path | None, typer.Option(help="Private key that signs published bundles and orders; gateways trust its public half.")
     ] = None,
+    world: Annotated[str, typer.Option(help="Simulated city of dry runs: street, mall, station or a scenario's file.")] = "",
     demonstration: Annotated[
         bool, typer.Option(help="Make two accounts and print links that log in without a password; on loopback only.")
     ] = False,
@@ -90,6 +91,7 @@ def serve(
             public_url=public_url,
             people_max=people_max,
             alarm_url=alarm_url,
+            world=world,
             hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
             audit_key=read_key(place.audit_key),
             demonstration_links=links,

@@ -49,6 +49,10 @@ CONNECTIONS_MAX = 1_024
 HEADER_S_MAX = 10.0  # from the connection, or the last response, to the end of the request's header
 HALF_OPEN_MAX = 128  # connections without a complete header; a further one ends the oldest
 
+# --- dry runs -----------------------------------------------------------------------------------
+DRY_RUN_S_MAX = 120.0
+DRY_RUNS_ROWS_MAX = 100  # kept
+
 # --- contact with gateways ---------------------------------------------------------------------
 LATE_WINDOWS = 2
 SILENT_WINDOWS = 6

@@ -21,6 +21,7 @@ from firmware_sim.faults.rules import parse_options
 from firmware_sim.fleet.commands import count, fleet, replay
 from firmware_sim.past.command import past
 from firmware_sim.policies.command import policies
+from firmware_sim.policies.trial_command import trial
 from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
 from firmware_sim.scenario import schema as scenario_schema
@@ -222,6 +223,9 @@ app.command(epilog="Example: wayside-sim past mall --seed 7 --out build/past")(p
 app.command(epilog="Example: wayside-sim fit --data tables")(fit)
 app.command(epilog="Example: wayside-sim score --truth truth --history export-a --history export-b")(score)
 app.command(epilog="Example: wayside-sim policies --world mall --days 30 --people 200 --seeds 20 --out report")(policies)
+app.command(
+    epilog="Example: wayside-sim trial --bundle deploy/worlds/street/street.bundle --key deploy/worlds/street/bundle.pub --days 2 --seeds 1"
+)(trial)
 
 
 def main() -> None:

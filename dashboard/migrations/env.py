@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from dashboard.schema import metadata
+from dashboard.schema_desk import dry_runs
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=dry_runs.metadata)
 context.run_migrations()

@@ -53,6 +53,8 @@ PAGES: Mapping[str, Access] = {
     "GET /campaign": ALL,
     "GET /campaign/edit": _only("marketer"),
     "POST /campaign/save": _only("marketer"),
+    "POST /campaign/try": _only("marketer"),
+    "GET /campaign/try/{run}": ALL,
     "GET /campaign/versions/{number}": ALL,
     "POST /campaign/sign": _only("approver"),
     "POST /campaign/publish": _only("marketer", "operator"),

@@ -198,6 +198,13 @@ class Publisher:
         return True
 
 
+def required(publisher: Publisher | None) -> Publisher:
+    """The publisher. Raises Refused (404) on a desk without a campaign."""
+    if publisher is None:
+        raise Refused(404, "This desk has no campaign: start it with --bundle, --bundle-key, --campaign-key and --campaign.")
+    return publisher
+
+
 def ring(gateways: Sequence[str], name: str, chosen: str) -> list[str]:
     """The gateways of a ring: one, a tenth (always the same ones), or all. Raises Refused (422) for another name."""
     if name == "one":

@@ -1,4 +1,4 @@
-"""Pages of the campaign: offers and gateways at a glance, the editor, and each version with its sign-off and publication."""
+"""Pages of the campaign: offers and gateways at a glance, and each version with its sign-off and publication."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from dashboard.rendering import Rendering, fields
 from dashboard.schema import bundles, stops
 from dashboard.settings import Settings
 from dashboard.store import Store
-from dashboard.studio import fields as form_fields
 from dashboard.studio import versions
 from dashboard.studio.check import Checked, check
-from dashboard.studio.publisher import Publisher, known_zones, ring, standings
-from dashboard.studio.versions import Approval, Version
+from dashboard.studio.publisher import Publisher, known_zones, required, ring, standings
+from dashboard.studio.versions import Approval
 from dashboard.studio.words import differences, money
 
 REFUSED_KINDS = (409, 422)  # shown on the page of the form
@@ -39,10 +38,8 @@ class CampaignPages:
         """The routes of this room."""
         router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
         router.add_api_route("/campaign", self.overview)
-        router.add_api_route("/campaign/edit", self.edit)
         router.add_api_route("/campaign/versions/{number}", self.version)
         for name, handler in (
-            ("save", self.save),
             ("sign", self.sign),
             ("publish", self.publish),
             ("stop", self.stop),
@@ -75,79 +72,6 @@ class CampaignPages:
                 "money": self._money,
             }
         return HTMLResponse(self._rendering.page(request, "campaign.html", fault=fault, **context), 409 if fault else 200)
-
-    def edit(self, request: Request) -> Response:
-        """The editor, with the newest version."""
-        self._studio()
-        with self._store.reading() as connection:
-            newest = versions.newest(connection)
-            text = newest.text if newest else ""
-            return self._edit(request, connection, text, newest.number if newest else 0)
-
-    def _edit(
-        self,
-        request: Request,
-        connection: Connection,
-        text: str,
-        base: int,
-        *,
-        note: str = "",
-        faults: tuple[str, ...] = (),
-        clash: str = "",
-    ) -> Response:
-        shown = form_fields.read(text)
-        zones = sorted({*known_zones(connection), *(zone for offer in (shown.offers if shown else ()) for zone in offer.zones)})
-        context = {"text": text, "base": base, "note": note, "faults": faults, "clash": clash, "shown": shown, "zones": zones}
-        page = self._rendering.page(request, "edit.html", policy=form_fields.POLICY, offer_fields=form_fields.OFFER, **context)
-        return HTMLResponse(page, 422 if faults or clash else 200)
-
-    async def save(self, request: Request) -> Response:
-        """Check what was typed and save it as the next version; with a fault, or another newer version, it is shown again."""
-        self._studio()
-        base_text, note, typed = fields(request, "base", "note", "text")
-        base = int(base_text) if base_text.isascii() and base_text.isdecimal() and len(base_text) < 10 else 0
-        with self._store.writing() as connection:
-            newest = versions.newest(connection)
-            text, problem = self._typed(connection, request, newest, base, typed)
-            number = newest.number if newest else 0
-            checked = Checked(None, (problem,)) if problem else self._check(connection, text)
-            if checked.campaign is None:
-                return self._edit(request, connection, text, base, note=note, faults=checked.faults)
-            if newest is not None and base != number:
-                clash = self._clash(connection, newest, base)
-                return self._edit(request, connection, text, number, note=note, clash=clash)
-            if newest is not None and newest.text == text:
-                return self._edit(request, connection, text, base, note=note, faults=("Nothing was changed.",))
-            account = request.state.caller.account
-            number = versions.save(connection, account, note, text, self._settings.now_ms())
-            self._accounts.note(connection, account, "campaign saved", f"version {number}")
-        return RedirectResponse(f"/campaign/versions/{number}", 303)
-
-    def _typed(self, connection: Connection, request: Request, newest: Version | None, base: int, typed: str) -> tuple[str, str]:
-        """The text that was typed, or the newest text with the changed fields of the form; and a problem, empty if there is none."""
-        form = request.state.form
-        if "text" in form:
-            return typed.replace("\r\n", "\n"), ""
-        if newest is None:
-            return "", "there is no version to change; write the campaign as text"
-        before = versions.version(connection, base).text if base else newest.text
-        many: dict[str, list[str]] = {}
-        for name, value in form.multi_items():
-            many.setdefault(name, []).append(str(value))
-        try:
-            return form_fields.written(newest.text, before, many), ""
-        except ValueError as fault:
-            return newest.text, str(fault)
-
-    def _clash(self, connection: Connection, newest: Version, base: int) -> str:
-        before = self._check(connection, versions.version(connection, base).text).campaign if base else None
-        after = self._check(connection, newest.text)
-        lines = differences(before, after.campaign, self._currency, after.time_zone) if before and after.campaign else []
-        changes = "; ".join(lines[:6]) or "its text"
-        return (
-            f"{newest.author or 'The program'} saved version {newest.number} meanwhile ({changes}). "
-            "Yours is below and not saved yet: save it again to put it on top of that version."
-        )
 
     def version(self, request: Request, number: int) -> Response:
         """One version. Raises Refused (404)."""
@@ -238,19 +162,13 @@ class CampaignPages:
         return RedirectResponse("/campaign", 303)
 
     def _studio(self) -> Publisher:
-        if self._publisher is None:
-            raise Refused(404, "This desk has no campaign: start it with --bundle, --bundle-key, --campaign-key and --campaign.")
-        return self._publisher
+        return required(self._publisher)
 
     def _check(self, connection: Connection, text: str) -> Checked:
         return check(text, self._studio().base.schema, known_zones(connection) or None, self._settings.now_ms())
 
-    @property
-    def _currency(self) -> str:
-        return self._studio().base.schema.currency
-
     def _money(self, minor: float) -> str:
-        return money(minor, self._currency)
+        return money(minor, self._studio().base.schema.currency)
 
 
 def _number(request: Request) -> int:

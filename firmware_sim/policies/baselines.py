@@ -9,6 +9,7 @@ from collections import Counter
 
 from firmware_sim.policies.run import Choice, Closed, Situation
 from gateway.core.policy.choose import decide
+from gateway.core.policy.decision import Decision
 
 
 class Silence:
@@ -90,10 +91,14 @@ class Shipped(Silence):
     def choose(self, here: Situation) -> Choice | None:
         """The offer of the gateway's decision."""
         made = decide(here.request, here.weather, here.shop.model, f"gw-lab.{here.number}")
+        self.seen(made)
         if made.offer is None:
             return None
         position = next(at for at, offer in enumerate(here.offers) if offer.id == made.offer)
         return Choice(position, made.candidates[0].propensity)
+
+    def seen(self, made: Decision) -> None:
+        """Called with each decision; a counting policy overrides it."""
 
 
 class Thompson(Popular):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import insert
 
+from dashboard.schema_desk import dry_runs
 from dashboard.settings import Settings
+from dashboard.studio.dry_runs import DryRun
 from dashboard.studio.publisher import Publisher
 from gateway.core.condition import Condition, SourceCondition
 from gateway.core.desired import Reported
@@ -34,12 +38,15 @@ PAGES: tuple[str, ...] = (
     "/fleet",
     "/campaign/edit",
     "/campaign/versions/2",
+    "/campaign/try/ready",
+    "/campaign/try/waiting",
     "/login",
     "/account",
     "/people",
     "/audit",
     "/quarantine",
 )
+HELD_BACK = {"cap_person_day": 500, "refused": 90, "chosen": 40}
 GOOD = {"held_out": 900, "held_out_came": 100, "ignored": 6_000, "dismissed": 150, "came": 1_000, "accepted": 100, "redeemed": 2_000}
 if chosen := os.environ.get("WAYSIDE_PAGES"):  # some pages only, for a look at them
     PAGES = tuple(chosen.split())
@@ -63,7 +70,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def server(settings: Settings, browser: Browser, publisher: Publisher) -> Iterator[LiveServer]:
     """A server with a street's records, one of them quarantined; the browser is signed in as an admin."""
     text = (WORLD / "campaign.toml").read_text("utf-8")
-    with LiveServer(settings.model_copy(update={"campaign": text}), publisher) as server:
+    with LiveServer(settings.model_copy(update={"campaign": text, "world": "street"}), publisher) as server:
         browser.sign_in(server.address, server.cookies)
         with httpx.Client(base_url=server.address, cookies=server.cookies) as desk:
             token = csrf(server.app, next(iter(server.cookies.values())))
@@ -80,8 +87,21 @@ def server(settings: Settings, browser: Browser, publisher: Publisher) -> Iterat
         answer = httpx.post(f"{server.address}/v1/desired", content=msgspec.json.encode(report), headers=bearer())
         assert answer.status_code == 200
         server.app.state.watch.step()
+        keep_dry_runs(server, text)
         yield server
         browser.open("about:blank")  # ends its streams
+
+
+def keep_dry_runs(server: LiveServer, text: str) -> None:
+    """A dry run with a result, and one that is under way."""
+    offers = [line.partition('"')[2].rstrip('"') for line in text.splitlines() if line.startswith("id = ")]
+    of = {offer: {"messages": 40 * at, "people": 9 * at, "accepted": 9.5 * at, "reasons": HELD_BACK} for at, offer in enumerate(offers)}
+    campaign = {"moments": 900, "offers": of}
+    result = json.dumps({"days": 3, "people": 140, "cities": 3, "stands_for": {offers[0]: offers[1]}, "campaigns": [campaign, campaign]})
+    draft = text.replace("A flat white, one euro off", "A flat white, two euros off")
+    rows = [DryRun(name, START_MS + 5 * 3_600_000, "ines", 1, "", draft, 1, "", kept) for name, kept in (("ready", result), ("waiting", ""))]
+    with server.app.state.accounts._store.writing() as connection:
+        connection.execute(insert(dry_runs), [row._asdict() for row in rows])
 
 
 @pytest.fixture

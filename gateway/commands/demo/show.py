@@ -71,7 +71,7 @@ class Demo:
             "serve",
             "--demonstration",
             *("--campaign", str(self.campaign.text_file), "--bundle", "signed.bundle", "--bundle-key", "demo.pub"),
-            *("--campaign-key", "demo.key"),
+            *("--campaign-key", "demo.key", "--world", world),
             *("--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"),
         )
         self._await(self.dashboard)
