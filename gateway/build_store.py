@@ -13,6 +13,7 @@ from gateway.adapters.store.keys import hash_key, hash_key_file, read_key, repla
 from gateway.adapters.store.reader import Reader
 from gateway.backup import staged
 from gateway.core.ports import StoreDamagedError, StoreError
+from gateway.core.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wayside")
 
 
-class SetupError(RuntimeError):
+class SetupError(Refusal):
     """The gateway cannot be built; the text names the cause and the way out."""
 
 

@@ -6,6 +6,7 @@ An error is one line on stderr that names the cause and the way out.
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from gateway.core.refusal import Refusal
+from gateway.system_errors import of_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +61,18 @@ class _LazyGroup(TyperGroup):
     """A group of stubs with summaries; `resolve_command` replaces a stub by the command of its module."""
 
     def invoke(self, ctx: Context) -> object:
-        """Run the command; a refusal that it does not handle is rendered, and ends it with exit code 1."""
+        """Run the command; a refusal, or an error of the operating system, is rendered and ends it."""
         try:
             return super().invoke(ctx)
         except Refusal as error:
-            for line in str(error).splitlines():
-                typer.echo(f"wayside: {line}", err=True)
-            raise typer.Exit(1) from None
+            refused = error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of the output has ended, which Typer handles
+                raise
+            refused = of_system(error)
+        for line in str(refused).splitlines():
+            typer.echo(f"wayside: {line}", err=True)
+        raise typer.Exit(refused.exit_code)
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         name, stub, rest = super().resolve_command(ctx, args)
@@ -94,7 +101,7 @@ for _name, _summary in COMMANDS.items():
 
 def main() -> None:
     """Entry point."""
-    app()
+    app(prog_name="wayside")
 
 
 if __name__ == "__main__":

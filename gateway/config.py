@@ -31,6 +31,7 @@ from gateway.core.places import crosses_itself, is_flat
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.records import ZONES_MAX
+from gateway.core.refusal import WrongUse
 from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED
@@ -44,7 +45,7 @@ CORNERS_MIN = 3
 PLAN_M_MAX = 100_000.0
 
 
-class ConfigError(ValueError):
+class ConfigError(WrongUse, ValueError):
     """The config cannot be used; the text has one line per fault, each with the way out."""
 
 

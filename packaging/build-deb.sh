@@ -48,11 +48,11 @@ rm -f "$site"/*.dist-info/direct_url.json
 # The libraries keep their symbols: `strip` breaks those that auditwheel has patched (ELF load command not page-aligned).
 
 # --- units, starting points, documents ---------------------------------------------------------
-for unit in wayside.service wayside-authority.service wayside-renew.service wayside-renew.timer; do
+for unit in wayside.service wayside-authority.service wayside-renew.service wayside-renew.timer wayside-update.service wayside-update.timer; do
   install -D -m 0644 "$here/$unit" "$root/usr/lib/systemd/system/$unit"
 done
-install -d "$root/usr/bin" "$root$prefix/share/wayside"
-ln -s "$prefix/bin/wayside" "$root/usr/bin/wayside"
+install -d "$root$prefix/share/wayside"
+install -D -m 0755 "$here/wayside" "$root/usr/bin/wayside"
 cp -r "$project/deploy/worlds" "$root$prefix/share/wayside/worlds"
 cp "$project/deploy/broker/mosquitto.conf" "$here/README.md" "$root$prefix/share/wayside/"
 install -D -m 0644 "$project/LICENSE" "$root/usr/share/doc/wayside/copyright"

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.adapters.whole_file import sync_folder, write_whole
+from gateway.core.refusal import Refusal
 
-class BundleStoreError(RuntimeError):
+
+class BundleStoreError(Refusal):
     """The bundle's folder cannot be used; the text names the cause and the way out."""
 
 
@@ -72,7 +75,7 @@ class BundleStore:
         if digest(self.active) != sha256:
             if self.active.exists():
                 self._link_as_previous()
-            _write(self.active, content)
+            write_whole(self.active, content)
         self._write_state(InstallState(name, version, sha256))
 
     def roll_back(self) -> None:
@@ -86,7 +89,7 @@ class BundleStore:
         os.link(self.active, temporary)
         self.previous.replace(self.active)
         temporary.replace(self.previous)
-        _sync(self.active.parent)
+        sync_folder(self.active.parent)
 
     def _link_as_previous(self) -> None:
         """Link the active file as the previous one; it keeps its first name until the new file replaces it."""
@@ -99,7 +102,7 @@ class BundleStore:
         return digest(self.active) == state.sha256
 
     def _write_state(self, state: InstallState) -> None:
-        _write(self._state_file, msgspec.json.encode(state) + b"\n")
+        write_whole(self._state_file, msgspec.json.encode(state) + b"\n")
 
 
 def digest(path: Path) -> str:
@@ -109,22 +112,3 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return ""
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write the whole file or leave the old one, also across a power cut."""
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

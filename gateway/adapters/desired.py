@@ -7,7 +7,6 @@ also behind NAT. The file `<bundle>.desired` survives a restart, so that a stopp
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,9 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 
 from gateway.adapters.http_client import ClientError, HttpTarget
+from gateway.adapters.whole_file import write_whole
 from gateway.core.desired import DOMAIN, Applied, Desired, Reported, SignedDesired
+from gateway.core.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ BUNDLE_S_MAX = 120.0
 BUNDLE_BYTES_MAX = 25_165_824
 
 
-class DesiredError(ValueError):
+class DesiredError(Refusal, ValueError):
     """The desk's answer is not taken; the text names the cause."""
 
 
@@ -103,9 +104,4 @@ class AppliedFile:
 
     def write(self, applied: Applied) -> None:
         """Write the whole file or leave the old one, also across a power cut. Raises OSError."""
-        unfinished = self._path.with_name(f"{self._path.name}.part")
-        with unfinished.open("wb") as file:
-            file.write(msgspec.json.encode(applied) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._path)
+        write_whole(self._path, msgspec.json.encode(applied) + b"\n")

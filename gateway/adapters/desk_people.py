@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,7 +31,7 @@ TOKEN_CHARS_MIN = 32
 FIRST = "0" * 32
 
 
-class DeskError(ValueError):
+class DeskError(Refusal, ValueError):
     """The desk refuses; the text names the cause and the way out."""
 
 

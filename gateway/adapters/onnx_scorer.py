@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gateway.adapters import onnx_graph
 from gateway.core import limits
 from gateway.core.bundle import LoadableModel, ModelEntry
+from gateway.core.refusal import Refusal
 
 # ONNX Runtime 1.29 and later send telemetry with an id of the machine unless this is set before they are imported
 # (github.com/microsoft/onnxruntime/pull/27379). Only records may leave the gateway.
@@ -35,7 +36,7 @@ _UNKNOWN = ""  # of a category, in the form with named inputs
 Reason = Literal["model_broken", "over_budget", "parity_differs", "bad_scores"]
 
 
-class ScorerError(RuntimeError):
+class ScorerError(Refusal):
     """The model cannot be used (`model_broken`, `over_budget`, `parity_differs`) or gave an invalid score (`bad_scores`)."""
 
     def __init__(self, reason: Reason, detail: str) -> None:

@@ -1,4 +1,8 @@
-"""Notices to systemd (sd_notify(3)): the gateway is ready, it is alive, it ends. Without a service manager none is sent."""
+"""Notices to systemd (sd_notify(3)): the gateway is ready, it is alive. Without a service manager none is sent.
+
+There is no notice of its end: `STOPPING=1` begins the time to stop of the whole service, and neither a reload nor a change of versions
+ends that.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import socket
 from contextlib import suppress
 
 VARIABLE = "NOTIFY_SOCKET"
-READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
+READY, ALIVE = "READY=1", "WATCHDOG=1"
 
 
 def notify(*lines: str) -> bool:

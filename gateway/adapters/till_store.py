@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 import msgspec
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,7 +29,7 @@ CREATE TABLE IF NOT EXISTS boot (boot TEXT NOT NULL) STRICT;
 """
 
 
-class TillStoreError(RuntimeError):
+class TillStoreError(Refusal):
     """The file cannot be used; the text names the cause and the way out."""
 
 

@@ -15,6 +15,7 @@ from gateway.core.attributes.schema import Schema, SchemaError, parse
 from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
 from gateway.core.offers import Campaign
+from gateway.core.refusal import Refusal
 from gateway.core.toml_lines import Path as TomlPath
 from gateway.core.toml_lines import line_of
 
@@ -23,7 +24,7 @@ COLUMNS = "columns"
 """Key of a schema file that maps columns of a training table to attributes. Only the workstation reads it; no bundle has it."""
 
 
-class TomlFileError(ValueError):
+class TomlFileError(Refusal, ValueError):
     """The file cannot be used; one line for each fault, with its place in the file."""
 
 

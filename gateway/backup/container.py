@@ -14,6 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,7 +28,7 @@ TAG_BYTES = 16
 SCRYPT_COST = 2**15  # 32 MiB and a third of a second: a device with 512 MB can afford it
 
 
-class BackupError(RuntimeError):
+class BackupError(Refusal):
     """The backup cannot be made or restored; the text names the cause and the way out."""
 
 

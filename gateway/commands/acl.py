@@ -9,7 +9,7 @@ import typer
 
 from gateway.build import build_router
 from gateway.build_broker import subscriptions
-from gateway.commands.options import command_app, guarded, load
+from gateway.commands.options import command_app, load
 from gateway.runtime.access import Member, access_list
 from gateway.runtime.feeds import PREFIX
 
@@ -27,7 +27,7 @@ def acl(config: Annotated[list[Path], typer.Argument(help="the TOML files of all
 
     Example: `wayside acl gw-a.toml gw-b.toml > access.acl`
     """
-    typer.echo(guarded(lambda: access_list_of(config)), nl=False)
+    typer.echo(access_list_of(config), nl=False)
 
 
 def access_list_of(configs: Sequence[Path]) -> str:

@@ -9,10 +9,9 @@ import typer
 from rich.progress import Progress
 
 from gateway.adapters.clock import SystemClock
-from gateway.backup.container import BackupError
 from gateway.backup.make import make
 from gateway.backup.passphrase import read_passphrase
-from gateway.commands.options import CONFIG_FILE, SetOption, command_app, errors, fail, load
+from gateway.commands.options import CONFIG_FILE, SetOption, command_app, errors, load
 
 command = command_app()
 
@@ -38,20 +37,17 @@ def backup(
     Example: `wayside backup /media/usb/shop.backup --config wayside.toml --passphrase-file backup.passphrase`
     """
     settings = load(config, override)
-    try:
-        passphrase = read_passphrase(passphrase_file, is_new=True)
-        with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-            task = bar.add_task("copying the database", total=1.0)
-            made = make(
-                settings,
-                config,
-                out,
-                passphrase,
-                SystemClock().now_ms(),
-                lambda share: bar.update(task, completed=share),
-                with_keys=with_keys,
-            )
-    except BackupError as error:
-        fail(str(error))
+    passphrase = read_passphrase(passphrase_file, is_new=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("copying the database", total=1.0)
+        made = make(
+            settings,
+            config,
+            out,
+            passphrase,
+            SystemClock().now_ms(),
+            lambda share: bar.update(task, completed=share),
+            with_keys=with_keys,
+        )
     kind = "with keys, without people" if with_keys else "without keys"
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(made.members)} files of {made.gateway}, {kind}")

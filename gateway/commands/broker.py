@@ -16,6 +16,7 @@ from aiomqtt import Client, MqttError
 from aiomqtt.exceptions import MqttConnectError
 
 from gateway.adapters.broker_faults import OPTIONS, Names, connection_fault, speaks_tls, wants_tls
+from gateway.core.refusal import Refusal
 from gateway.core.types import Message
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _SILENT.disabled = True
 REFUSED_LOGIN = frozenset({4, 5, 0x86, 0x87})  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
 
 
-class BrokerError(RuntimeError):
+class BrokerError(Refusal):
     """The broker cannot be used; the text names the cause and the way out, and `code` the cause for programs."""
 
     def __init__(self, text: str, code: str = "broker") -> None:

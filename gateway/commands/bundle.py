@@ -20,10 +20,12 @@ from gateway.adapters.bundle import open_bundle, read_content
 from gateway.adapters.bundle_store import BundleStore, digest
 from gateway.adapters.clock import SystemClock
 from gateway.build import trusted_keys
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, load
+from gateway.commands.update import FOLDER, STAGED, here
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError, Manifest
 from gateway.runtime.model_check import check_model
+from gateway.update.client import FIRST, Source
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -40,7 +42,7 @@ def verify(bundle: BundleArgument, config: ConfigOption = CONFIG_FILE, *, as_jso
     Example: `wayside bundle verify new.bundle --config wayside.toml`
     """
     settings = load(config)
-    print_bundle(guarded(lambda: open_verified(bundle, settings)), "this gateway can run it", as_json=as_json)
+    print_bundle(open_verified(bundle, settings), "this gateway can run it", as_json=as_json)
 
 
 @command.command()
@@ -56,7 +58,7 @@ def show(
     """
     settings = load(config)
     path = bundle or settings.bundle.path
-    print_bundle(guarded(lambda: open_verified(path, settings, check_expiry=False)), "signed and complete", as_json=as_json)
+    print_bundle(open_verified(path, settings, check_expiry=False), "signed and complete", as_json=as_json)
 
 
 @command.command()
@@ -77,7 +79,32 @@ def install(
     Example: `wayside bundle install new.bundle --config wayside.toml`
     """
     settings = load(config)
-    print_bundle(guarded(lambda: install_bundle(bundle, settings, series=series)), "installed", as_json=as_json)
+    print_bundle(install_bundle(bundle, settings, series=series), "installed", as_json=as_json)
+
+
+@command.command()
+def update(
+    source: Annotated[str, typer.Option("--from", help="address or folder (a USB stick) of the repository of releases")],
+    config: ConfigOption = CONFIG_FILE,
+    root: Annotated[Path, typer.Option("--root", help="folder of the program's versions, with the trusted metadata")] = FOLDER,
+    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="certificate authority of the repository's server")] = None,
+    *,
+    staged: Annotated[bool, typer.Option("--staged", help=STAGED)] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Install the newest bundle of the installed series from signed releases; these are proven before the bundle's own signature.
+
+    Example: `wayside bundle update --from /media/usb/releases --config wayside.toml`
+    """
+    settings = load(config)
+    bundle_store = BundleStore(settings.bundle.path)
+    state = bundle_store.state()
+    series = state.name if state is not None else read_manifest(settings).name
+    file = Source(source, root, ca_file).bundle(series, here() if staged else FIRST)
+    if file is None or digest(file) == digest(bundle_store.active):
+        typer.echo(f"the installed bundle of {series} is the newest one" + (" for this device" if staged else ""))
+        return
+    print_bundle(install_bundle(file, settings, series=None), "installed", as_json=as_json)
 
 
 @command.command()
@@ -87,7 +114,7 @@ def rollback(config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False)
     Example: `wayside bundle rollback --config wayside.toml`
     """
     settings = load(config)
-    print_bundle(guarded(lambda: roll_back_bundle(settings)), "active again", as_json=as_json)
+    print_bundle(roll_back_bundle(settings), "active again", as_json=as_json)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -108,6 +135,11 @@ def open_verified(source: Path | bytes, config: Config, *, check_expiry: bool = 
     bundle = open_bundle(source, trusted_keys(config), now_ms if is_checked else None)
     check_model(bundle.model)
     return bundle
+
+
+def read_manifest(config: Config) -> Manifest:
+    """The manifest of the active bundle, even if it has expired. Raises BundleError, SetupError."""
+    return open_bundle(config.bundle.path, trusted_keys(config), None).manifest
 
 
 def install_bundle(path: Path, config: Config, *, series: str | None) -> Bundle:
@@ -138,7 +170,7 @@ def _check_series(manifest: Manifest, bundle_store: BundleStore, config: Config,
     if state is not None:
         name, version_max = state.name, state.version_max
     elif bundle_store.active.exists():
-        active = open_bundle(bundle_store.active, trusted_keys(config), None).manifest
+        active = read_manifest(config)
         name, version_max = active.name, active.version
     else:
         return

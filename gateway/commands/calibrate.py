@@ -18,10 +18,11 @@ import numpy as np
 import typer
 
 from gateway.build import build_router
-from gateway.commands.broker import BrokerError, connect
+from gateway.commands.broker import connect
 from gateway.commands.decode import wire_payload
-from gateway.commands.options import CONFIG_FILE, ConfigOption, command_app, fail, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, command_app, load
 from gateway.core.radio import Sample, mean_dbm, milliwatts
+from gateway.core.refusal import Refusal, WrongUse
 from gateway.core.types import Message, Sighting
 
 if TYPE_CHECKING:
@@ -53,16 +54,13 @@ def calibrate(
     """
     settings = load(config)
     if (walk is None) == (broker is None) or bool(broker) != bool(mark):
-        fail("give either --walk FILE, or --broker URL with a --mark for each position", 2)
-    router = guarded(lambda: build_router(settings))
-    try:
-        if walk is not None:
-            recordings = read_walk(walk, router)
-        else:
-            recordings = asyncio.run(listen(broker or "", router, [parse_mark(text) for text in mark or ()], seconds, _ask))
-        typer.echo(fit_walk(recordings, tag, settings.anchors()).config(), nl=False)
-    except (CalibrationError, BrokerError, OSError) as error:
-        fail(str(error))
+        raise WrongUse("no recording, or two", "give either --walk FILE, or --broker URL with a --mark for each position")
+    router = build_router(settings)
+    if walk is not None:
+        recordings = read_walk(walk, router)
+    else:
+        recordings = asyncio.run(listen(broker or "", router, [parse_mark(text) for text in mark or ()], seconds, _ask))
+    typer.echo(fit_walk(recordings, tag, settings.anchors()).config(), nl=False)
 
 
 async def _ask(mark: Mark) -> None:
@@ -86,7 +84,7 @@ async def _readable() -> None:
         loop.remove_reader(sys.stdin)
 
 
-class CalibrationError(ValueError):
+class CalibrationError(Refusal):
     """The walk cannot be used; the text names the cause and the way out."""
 
 

@@ -23,8 +23,9 @@ from gateway.build import (
 from gateway.build_broker import URGENT, Filters, build_bus, subscriptions
 from gateway.build_services import build_webhook, check_certificates, http_tokens
 from gateway.build_store import SetupError
-from gateway.commands.options import SetOption, command_app, fail, guarded, load, warn
+from gateway.commands.options import SetOption, command_app, load, warn
 from gateway.core.places import overlaps, swapped
+from gateway.core.refusal import Refusal, WrongUse
 from gateway.core.site import local
 from gateway.decoders.topics import meet, topic_matches, without_share
 from gateway.runtime.mailbox import Mailbox
@@ -56,16 +57,16 @@ def check(
     Example: `wayside check --campaign campaign.toml --config wayside.toml`
     """
     if config is None and campaign is None and schema is None:
-        fail("nothing to check: name a file with --config, --schema or --campaign", 2)
+        raise WrongUse("nothing to check", "name a file with --config, --schema or --campaign")
     settings = declared = None
     if config is not None:
         settings = load(config, override)
-        summary, site = guarded(lambda: checked(settings))
+        summary, site = checked(settings)
         if settings.mqtt.danger:
-            fail(f"{settings.place('mqtt', 'host')}: {settings.mqtt.danger}")
+            raise Refusal(settings.mqtt.danger, place=settings.place("mqtt", "host"))
         for text in _never_known(site, SystemClock().now_ms()):
             warn(f"{config}: {text}")
-        sources = guarded(lambda: build_router(settings).sources)
+        sources = build_router(settings).sources
         filters = subscriptions(settings, sources)
         for warning in (*shared_ids(sources), *_twice(filters), *_behind(settings, filters), *_unheard(settings)):
             warn(f"{config}: {warning}")
@@ -73,10 +74,10 @@ def check(
             warn(warning)
         typer.echo(f"{config}: fine. {summary}")
     if schema is not None:
-        declared = guarded(lambda: load_schema(schema))
+        declared = load_schema(schema)
         typer.echo(f"{schema}: fine. {len(declared.attributes)} attributes, {len(declared.columns)} columns")
     elif settings is not None and campaign is not None:
-        declared = guarded(lambda: open_config_bundle(settings, EXPIRY_UNCHECKED)).schema
+        declared = open_config_bundle(settings, EXPIRY_UNCHECKED).schema
     if campaign is not None:
         zones = [zone.id for zone in settings.zones] if settings else None
         _check_campaign(campaign, declared, zones, settings.neighbours if settings else ())
@@ -87,14 +88,14 @@ def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | No
 
     Ends with exit code 1 for a fault, or if no offer can be sent.
     """
-    loaded = guarded(lambda: load_campaign(path, schema))
+    loaded = load_campaign(path, schema)
     campaign = loaded.campaign
     silent = loaded.never_sent(zones, SystemClock().now_ms())
     for line in silent.lines:
         warn(line)
     sent = len(campaign.offers) - silent.offers
     if not sent:
-        fail(f"{path}: none of its {len(campaign.offers)} offers can be sent")
+        raise Refusal(f"none of its {len(campaign.offers)} offers can be sent", "correct the rules that are named above", place=str(path))
     draft = "" if campaign.sign_off else "; a draft: it can be signed when it has a [sign_off]"
     typer.echo(f"{path}: fine. {sent} of {len(campaign.offers)} offers can be sent{draft}")
     typer.echo(f"{path}: {_reach(neighbours, campaign.policy.per_person_day_max)}")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from gateway.commands.options import JsonOption, command_app, fail, warn
+from gateway.commands.options import JsonOption, command_app, warn
 from gateway.commands.page import terminal_qr
 from gateway.commands.pki import FOLDER, FolderOption, HostOption, PortOption, now
+from gateway.core.refusal import Refusal
 from gateway.pki.certificates import Authority, CertificateError, Issued, locked
 from gateway.pki.enrolment import PORT, Link, open_token, read_tokens
 from gateway.pki.server import registrar_server, server_hosts
@@ -57,7 +58,9 @@ def add(
         warn(f"waiting {minutes} min for {name}; on another machine: wayside pki enrol '{link}'")
         is_enrolled = _has_enrolled(folder, name)
     if not is_enrolled:
-        fail(f"{name} did not enrol within {minutes} min: repeat the command, and check that it reaches {hosts[0]} at port {server.port}")
+        raise Refusal(
+            f"{name} did not enrol within {minutes} min", f"repeat the command, and check that it reaches {hosts[0]} at port {server.port}"
+        )
     typer.echo(f"{name} is enrolled")
 
 

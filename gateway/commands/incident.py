@@ -10,9 +10,10 @@ import msgspec
 import typer
 
 from gateway.adapters.clock import SystemClock
-from gateway.commands.broker import BrokerError, connect
-from gateway.commands.options import JsonOption, command_app, fail
+from gateway.commands.broker import connect
+from gateway.commands.options import JsonOption, command_app
 from gateway.core import limits
+from gateway.core.refusal import Refusal
 from gateway.core.types import Message
 
 REPLIES_S = 2.0
@@ -57,10 +58,7 @@ def _state(broker: str, site: str, desk: str, incident: dict[str, Any], *, as_js
     at_ms = SystemClock().now_ms()
     boot = f"{at_ms:x}"  # each start of the command is a new one of the desk
     payload = msgspec.json.encode({"v": 1, "boot": boot, "seq": 1, "at_ms": at_ms, **incident})
-    try:
-        replies = asyncio.run(_replies(broker, site, desk, payload, boot))
-    except BrokerError as error:
-        fail(str(error))
+    replies = asyncio.run(_replies(broker, site, desk, payload, boot))
     if as_json:
         typer.echo(msgspec.json.encode(replies).decode())
     for one in [] if as_json else replies:
@@ -69,7 +67,7 @@ def _state(broker: str, site: str, desk: str, incident: dict[str, Any], *, as_js
         typer.echo(f"{one['gateway']}: {place} is silent until {until}" if until else f"{one['gateway']}: the silence of {place} has ended")
     if not replies:
         where = "" if incident["zone"] is None else f", and the zone {incident['zone']!r} in zones"
-        fail(f'no gateway has taken it within {REPLIES_S:g} s: each lists {desk!r} in devices (kind = "desk"){where}')
+        raise Refusal(f"no gateway has taken it within {REPLIES_S:g} s", f'each lists {desk!r} in devices (kind = "desk"){where}')
 
 
 async def _replies(broker: str, site: str, desk: str, payload: bytes, boot: str) -> list[dict[str, Any]]:

@@ -1,20 +1,14 @@
-"""Shared by the commands: common options, loading a config, and errors as one line on stderr."""
+"""Shared by the commands: common options, loading a config, and warnings on stderr."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from gateway.build import FAULTS
-from gateway.config import Config, ConfigError, load_config
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
+from gateway.config import Config, load_config
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the gateway's TOML file")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one setting, such as mqtt.port=1884")]
@@ -35,23 +29,6 @@ def warn(message: str) -> None:
         errors.print(f"wayside: {line}")
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Print each fault in one line on stderr and leave with exit code `code`."""
-    warn(message)
-    raise typer.Exit(code)
-
-
 def load(path: Path, overrides: list[str] | None = None) -> Config:
-    """The config at `path` with overrides `name=value`; an error in it ends the program with exit code 2."""
-    try:
-        return load_config(path, overrides or [])
-    except ConfigError as error:
-        fail(str(error), 2)
-
-
-def guarded(action: Callable[[], T]) -> T:
-    """The result of a set-up step; one of its known faults (`gateway.build.FAULTS`) ends the program with exit code 1."""
-    try:
-        return action()
-    except FAULTS as error:
-        fail(str(error))
+    """The config at `path` with overrides `name=value`. Raises ConfigError."""
+    return load_config(path, overrides or [])

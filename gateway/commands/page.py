@@ -9,7 +9,8 @@ import segno
 import typer
 
 from gateway.build_services import screen_address
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, load
+from gateway.core.refusal import WrongUse
 
 command = command_app()
 
@@ -24,9 +25,9 @@ def page(config: ConfigOption = CONFIG_FILE, override: SetOption = None, *, as_j
     """
     settings = load(config, override)
     if settings.page is None:
-        fail(f"{config} has no [page]: add it with `operator`, and start the gateway again", 2)
+        raise WrongUse(f"{config} has no [page]", "add it with `operator`, and start the gateway again")
     address = settings.page.public_address
-    screens = guarded(lambda: {zone.id: screen_address(settings, zone.id) for zone in settings.zones})
+    screens = {zone.id: screen_address(settings, zone.id) for zone in settings.zones}
     if as_json:
         typer.echo(msgspec.json.encode({"page": address, "screens": screens}).decode())
         return

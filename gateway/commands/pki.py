@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from gateway.adapters.clock import SystemClock
-from gateway.commands.options import command_app, fail
+from gateway.commands.options import command_app
+from gateway.core.refusal import Refusal
 from gateway.pki.certificates import AUTHORITY_DAYS, DEVICE_DAYS, Authority, create, locked
 from gateway.pki.device import enrol as enrol_device
 from gateway.pki.device import enrolled
@@ -68,7 +69,7 @@ def serve(folder: FolderOption = FOLDER, host: HostOption = None, port: PortOpti
     hosts = host or server_hosts(folder)
     with registrar_server(folder, hosts, port, now) as server:
         if not server.is_own:
-            fail(f"{folder} is served already, at port {server.port}")
+            raise Refusal(f"{folder} is served already, at port {server.port}", "use that server, or stop it first")
         typer.echo(f"https://{hosts[0]}:{server.port}: enrolments and renewals of {folder}")
         threading.Event().wait()
 
@@ -96,7 +97,7 @@ def renew(
     """
     names = enrolled(to)
     if not names:
-        fail(f"{to} holds no certificate: enrol with the link of `wayside devices add`")
+        raise Refusal(f"{to} holds no certificate", "enrol with the link of `wayside devices add`")
     for name in names:
         held = renew_device(to, name, now(), days_left)
         typer.echo(f"{name}: renewed, until {held.ends:%Y-%m-%d}" if held else f"{name}: holds for more than {days_left} days")

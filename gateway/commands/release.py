@@ -10,9 +10,9 @@ import typer
 
 from gateway.adapters.bundle import APP_VERSION
 from gateway.adapters.clock import SystemClock
-from gateway.commands.options import command_app, fail
-from gateway.update.archive import Release, ReleaseError, here, pack
-from gateway.update.repository import Repository
+from gateway.commands.options import command_app
+from gateway.update.archive import Release, here, pack
+from gateway.update.repository import EVERY_DEVICE, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ command = command_app("Make a repository of signed releases for `wayside update`
 
 RepositoryArgument = Annotated[Path, typer.Argument(help="folder of the repository")]
 KeysOption = Annotated[Path, typer.Option("--keys", help="folder of the private keys; not part of the repository")]
+ShareOption = Annotated[int, typer.Option("--share", min=0, max=EVERY_DEVICE, help="percent of the devices that take it by themselves")]
 
 
 @command.command()
@@ -49,12 +50,31 @@ def pack_(
 
 
 @command.command()
-def add(repository: RepositoryArgument, file: Annotated[Path, typer.Argument(help="file of a release")], keys: KeysOption) -> None:
-    """Add the file of a release, and sign.
+def add(
+    repository: RepositoryArgument,
+    file: Annotated[Path, typer.Argument(help="file of a release")],
+    keys: KeysOption,
+    share: ShareOption = EVERY_DEVICE,
+) -> None:
+    """Add the file of a release, and sign. With --share a part of the devices take it first, always the same ones.
 
     Example: `wayside release add releases dist/wayside-0.2.0-py3.11-aarch64.tar.xz --keys release-keys`
     """
-    _done(lambda: Repository(repository, keys).add(file, _now()), f"{repository}: has {file.name}")
+    _done(lambda: Repository(repository, keys).add(file, _now(), share), f"{repository}: has {file.name}, for {share} % of the devices")
+
+
+@command.command()
+def widen(
+    repository: RepositoryArgument,
+    version: Annotated[str, typer.Argument(help="version of a release that is there")],
+    keys: KeysOption,
+    share: ShareOption = EVERY_DEVICE,
+) -> None:
+    """Mean a release for more of the devices, or for none any more with --share 0.
+
+    Example: `wayside release widen releases 0.2.0 --keys release-keys --share 50`
+    """
+    _done(lambda: Repository(repository, keys).widen(version, _now(), share), f"{repository}: {version} is for {share} % of the devices")
 
 
 @command.command()
@@ -62,13 +82,17 @@ def bundle(
     repository: RepositoryArgument,
     file: Annotated[Path, typer.Argument(help="a signed bundle")],
     keys: KeysOption,
-    name: Annotated[str, typer.Option("--name", help="its name, such as the site's")],
+    name: Annotated[str, typer.Option("--name", help="the name of its series, as in its manifest")],
+    share: ShareOption = EVERY_DEVICE,
 ) -> None:
-    """Add the bundle of a campaign, with the key `bundles` and `release` for the snapshot.
+    """Add the bundle of a campaign, with the keys `bundles` and `timestamp`; devices install it by `wayside bundle update`.
 
     Example: `wayside release bundle releases street.bundle --name street --keys release-keys`
     """
-    _done(lambda: Repository(repository, keys).add_bundle(file, name, _now()), f"{repository}: has bundles/{name}.bundle")
+    _done(
+        lambda: Repository(repository, keys).add_bundle(file, name, _now(), share),
+        f"{repository}: has {name}, for {share} % of the devices",
+    )
 
 
 @command.command()
@@ -85,10 +109,5 @@ def _now() -> datetime:
 
 
 def _done(action: Callable[[], object], text: str) -> None:
-    try:
-        action()
-    except ReleaseError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+    action()
     typer.echo(text)

@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.commands.broker import BrokerError, connect
+from gateway.commands.broker import connect
 from gateway.commands.decode import wire_payload
-from gateway.commands.options import JsonOption, command_app, fail
+from gateway.commands.options import JsonOption, command_app
 from gateway.core import limits
+from gateway.core.refusal import Refusal
 
 UNACKNOWLEDGED_MAX = 500
 
@@ -36,14 +37,11 @@ def replay(
 
     Example: `wayside replay street.jsonl --broker mqtt://127.0.0.1:1883 --speed 10`
     """
-    try:
-        summary = asyncio.run(replay_file(file, broker, speed, show=not as_json))
-    except (ReplayError, BrokerError) as error:
-        fail(str(error))
+    summary = asyncio.run(replay_file(file, broker, speed, show=not as_json))
     typer.echo(json.dumps(summary) if as_json else f"published {summary['published']}, skipped {summary['skipped']}")
 
 
-class ReplayError(RuntimeError):
+class ReplayError(Refusal):
     """The file cannot be used; the text names the line and the cause."""
 
 

@@ -13,7 +13,7 @@ from gateway.backup.container import BackupError
 from gateway.backup.passphrase import read_passphrase
 from gateway.backup.restore import described
 from gateway.backup.restore import restore as restored
-from gateway.commands.options import CONFIG_FILE, command_app, fail
+from gateway.commands.options import CONFIG_FILE, command_app
 
 command = command_app()
 
@@ -35,14 +35,11 @@ def restore(
 
     Example: `wayside restore /media/usb/shop.backup --config wayside.toml --passphrase-file backup.passphrase`
     """
-    try:
-        passphrase = read_passphrase(passphrase_file, is_new=False)
-        if check:
-            typer.echo(_content(file, passphrase))
-            return
-        done = restored(file, passphrase, config, SystemClock().now_ms(), replaces=replace)
-    except BackupError as error:
-        fail(str(error))
+    passphrase = read_passphrase(passphrase_file, is_new=False)
+    if check:
+        typer.echo(_content(file, passphrase))
+        return
+    done = restored(file, passphrase, config, SystemClock().now_ms(), replaces=replace)
     since = f"; {done.withdrawn} withdrew since the backup, and are erased" if done.withdrawn else ""
     typer.echo(f"{config}: restored, with {done.people} people{since}. Start the gateway.")
 

@@ -15,12 +15,13 @@ import msgspec
 
 from gateway import settings_trial
 from gateway.adapters.personal_data import LogFilter, Scanner
-from gateway.adapters.service_manager import ALIVE, READY, STOPPING, notify
+from gateway.adapters.service_manager import ALIVE, READY, notify
 from gateway.build import FAULTS, build
 from gateway.commands.check import checked
-from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, load
+from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, load
 from gateway.config import ConfigError, load_config
 from gateway.core.ports import StoreFullError
+from gateway.core.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
             gateway = started(settings)
         except FAULTS as error:
             if not settings_trial.take_back(settings, str(error)):
-                fail(str(error))
+                raise
             settings = load(config, override)
             continue
         gateway.reload = partial(reloads.ask, gateway)
@@ -65,7 +66,7 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
         signal.signal(signal.SIGHUP, lambda *_, running=gateway: reloads.ask(running))
         trouble = serve(gateway, settings, as_json=as_json)
         if trouble:
-            fail(trouble)
+            raise Refusal(trouble)
         reloaded = reloads.taken()
         if reloaded is None and not gateway.is_damaged:
             return
@@ -121,7 +122,6 @@ def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
     watcher = threading.Thread(target=_watch, args=(gateway, settings, ended, trouble, as_json), name="watch", daemon=True)
     watcher.start()
     gateway.run()
-    notify(STOPPING)
     ended.set()
     watcher.join(1.0)
     if as_json:

@@ -10,6 +10,7 @@ import msgspec
 from gateway.adapters.desk_client import get
 from gateway.build_services import report_socket
 from gateway.core.policy.gates import CHOSEN, SERVICE
+from gateway.core.refusal import Refusal
 from gateway.runtime.report import RESOURCE, Report
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ WAIT_S = 8.0
 SENT = (CHOSEN.reason, SERVICE.reason)
 
 
-class AbsentError(RuntimeError):
+class AbsentError(Refusal):
     """No gateway answers: `is_running` is whether one listens; the text names the cause and the way out."""
 
     def __init__(self, text: str, *, is_running: bool) -> None:

@@ -10,8 +10,8 @@ import typer
 
 from gateway.adapters.clock import SystemClock
 from gateway.commands.doctor.screen import report_lines
-from gateway.commands.options import CONFIG_FILE, JsonOption, SetOption, command_app, fail, load
-from gateway.commands.running import AbsentError, fetch
+from gateway.commands.options import CONFIG_FILE, JsonOption, SetOption, command_app, load
+from gateway.commands.running import fetch
 
 command = command_app()
 
@@ -29,10 +29,7 @@ def status(
 
     Example: `wayside status --config wayside.toml`
     """
-    try:
-        report = fetch(load(config, override))
-    except AbsentError as error:
-        fail(str(error))
+    report = fetch(load(config, override))
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

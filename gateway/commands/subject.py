@@ -21,8 +21,9 @@ from gateway.adapters.desk_client import post
 from gateway.adapters.desk_people import Action, Audit, DeskError, Entry, check_allowed, role_of
 from gateway.build_services import desk_audit, desk_socket
 from gateway.build_store import open_reader
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, load
 from gateway.core import limits
+from gateway.core.refusal import Refusal, WrongUse
 from gateway.core.types import Purpose
 from gateway.decoders.values.radio_ids import canonical_id
 from gateway.page import export as exports
@@ -52,29 +53,26 @@ class Desk(NamedTuple):
 
     def note(self, action: Action, subject: str, outcome: str) -> None:
         """Append to the audit log; without it nothing may be done, so a fault ends the program."""
-        try:
-            self.audit.append(Entry(SystemClock().now_ms(), self.who, self.role, action, self.audit.subject(subject), outcome))
-        except (OSError, DeskError) as error:
-            fail(str(error))
+        self.audit.append(Entry(SystemClock().now_ms(), self.who, self.role, action, self.audit.subject(subject), outcome))
 
 
 def _desk(config: Path, override: list[str] | None, who: str, action: Action) -> Desk:
     """The desk for an action; it ends the program if the member of the staff may not take it."""
     settings = load(config, override)
     if settings.desk is None:
-        fail(f"{config} has no [desk]: add it with `people_file`, and start the gateway again", 2)
-    audit = guarded(lambda: desk_audit(settings))
+        raise WrongUse(f"{config} has no [desk]", "add it with `people_file`, and start the gateway again")
+    audit = desk_audit(settings)
     try:
         role = role_of(settings.desk.people_file, who, os.environ.get(TOKEN, ""))
     except (OSError, DeskError) as error:
         Desk(settings, who[:64], "", audit).note(action, "", "refused")
-        fail(f"desk.people_file: {error}")
+        raise Refusal(str(error), place="desk.people_file") from None
     desk = Desk(settings, who, role, audit)
     try:
         check_allowed(role, action)
-    except DeskError as error:
+    except DeskError:
         desk.note(action, "", "refused")
-        fail(str(error))
+        raise
     return desk
 
 
@@ -82,7 +80,7 @@ def _found(reader: Reader, named: str) -> SubjectContext:
     """The person of a subject id, a device or a tag; it ends the program if there is none."""
     person = reader.person(named) or reader.person(reader.subject_of(canonical_id(named)) or "")
     if person is None:
-        fail(f"nothing is kept of {named!r}; `wayside subject list` prints the ids")
+        raise Refusal(f"nothing is kept of {named!r}", "`wayside subject list` prints the ids")
     return person
 
 
@@ -101,7 +99,7 @@ def list_(
     """
     desk = _desk(config, override, who, "list")
     rows = []
-    with closing(guarded(lambda: open_reader(desk.settings))) as reader:
+    with closing(open_reader(desk.settings)) as reader:
         for subject in reader.subjects(LISTED_MOST, after):
             grants = reader.grants(subject)
             sources = sorted({grant.source for grant in grants})
@@ -151,9 +149,9 @@ def export(
     """
     writers = {".json": exports.as_json, ".sqlite": exports.as_sqlite}
     if out.suffix not in writers:
-        fail(f"--out {out}: name it .json or .sqlite", 2)
+        raise WrongUse("no known kind of file", "name it .json or .sqlite", place=f"--out {out}")
     if out.exists():
-        fail(f"--out {out} exists: name a new file, or move the old one away")
+        raise Refusal(f"--out {out} exists", "name a new file, or move the old one away")
     desk = _desk(config, override, who, "export")
     found = _kept(desk, subject)
     desk.note("export", found.subject, out.suffix)
@@ -180,7 +178,11 @@ def consent(
     stated = [one.strip() for one in purposes.split(",") if one.strip()]
     unknown = sorted(set(stated) - set(get_args(Purpose)))
     if unknown or not stated:
-        fail(f"--purposes {purposes}: write one or more of {', '.join(get_args(Purpose))}; `wayside subject erase` ends all", 2)
+        raise WrongUse(
+            "unknown, or none",
+            f"write one or more of {', '.join(get_args(Purpose))}; `wayside subject erase` ends all",
+            place=f"--purposes {purposes}",
+        )
     desk = _desk(config, override, who, "consent")
     receipt = _sent(desk, "consent", subject, purposes=stated, version=version, wording=wording, days=days)
     typer.echo(f"{receipt['outcome']}: change {receipt['change']}")
@@ -206,10 +208,7 @@ def audit(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOption
     """
     desk = _desk(config, override, who, "audit")
     desk.note("audit", "", "printed")
-    try:
-        entries = desk.audit.entries()
-    except (OSError, DeskError) as error:
-        fail(str(error))
+    entries = desk.audit.entries()
     if as_json:
         typer.echo(msgspec.json.encode([entry._asdict() for entry in entries]).decode())
         return
@@ -226,22 +225,24 @@ def control(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOpti
     Example: `wayside subject control --as anna --config wayside.toml`
     """
     desk = _desk(config, override, who, "control")
-    with closing(guarded(lambda: open_reader(desk.settings))) as reader:
+    with closing(open_reader(desk.settings)) as reader:
         stated = reader.details("control")
     desk.note("control", "", f"{len(stated)} answers")
     if len(stated) < limits.GROUP_SUBJECTS_MIN:
-        fail(f"{len(stated)} answers: a mean is printed from {limits.GROUP_SUBJECTS_MIN} on, so that it describes no single person")
+        raise Refusal(
+            f"{len(stated)} answers", f"a mean is printed from {limits.GROUP_SUBJECTS_MIN} on, so that it describes no single person"
+        )
     typer.echo(f"perceived control: {mean_of(stated):.1f} of 7, from {len(stated)} people")
 
 
 def _kept(desk: Desk, named: str) -> Kept:
-    with closing(guarded(lambda: open_reader(desk.settings))) as reader:
+    with closing(open_reader(desk.settings)) as reader:
         return kept(reader, _found(reader, named), SystemClock().now_ms())
 
 
 def _sent(desk: Desk, action: Action, named: str, **stated: Any) -> dict[str, Any]:
     """The receipt of a consent that the running gateway took; every failure ends the program and is in the audit log."""
-    with closing(guarded(lambda: open_reader(desk.settings))) as reader:
+    with closing(open_reader(desk.settings)) as reader:
         person = _found(reader, named)
     kept_on = {"tags": person.tags, "irks": person.irks, "eid_keys": person.eid_keys} if stated["purposes"] else {}
     body = {"device": person.device, "boot": secrets.token_hex(8), "change": (person.consent_change or 0) + 1, **stated, **kept_on}
@@ -251,9 +252,11 @@ def _sent(desk: Desk, action: Action, named: str, **stated: Any) -> dict[str, An
         status, reply = post(socket, body)
     except OSError as error:
         desk.note(action, person.subject, "unreachable")
-        fail(f"no gateway listens at {socket} ({error.strerror or error}): start it with `wayside run`, and repeat the command")
+        raise Refusal(
+            f"no gateway listens at {socket} ({error.strerror or error})", "start it with `wayside run`, and repeat the command"
+        ) from None
     if status != 200:
         desk.note(action, person.subject, "refused")
-        fail(str(reply.get("detail", status)))
+        raise Refusal(str(reply.get("detail", status)))
     desk.note(action, person.subject, str(reply.get("outcome")))
     return reply

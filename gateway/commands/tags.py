@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from gateway.build import claim_secret
-from gateway.commands.options import SetOption, command_app, fail, guarded, load
+from gateway.commands.options import SetOption, command_app, load
 from gateway.core.claims import claim_code, names_radio
+from gateway.core.refusal import Refusal, WrongUse
 from gateway.decoders.values.radio_ids import canonical_id
 
 command = command_app()
@@ -26,11 +27,11 @@ def tags(
     Example: `wayside tags E3:75:CF:00:BE:EF --config wayside.toml`
     """
     settings = load(config, override)
-    secret = guarded(lambda: claim_secret(settings))
+    secret = claim_secret(settings)
     if secret is None:
-        fail(f"{config}: claims.secret_file is not set or does not exist yet: set it and start the gateway once")
+        raise Refusal("claims.secret_file is not set or does not exist yet", "set it and start the gateway once", place=str(config))
     for stated in tag:
         known = canonical_id(stated)
         if not names_radio(known):
-            fail(f"{stated!r} is no radio id: a MAC address, a DevEUI, or a kind and a value such as iBeacon:uuid-1-2", 2)
+            raise WrongUse(f"{stated!r} is no radio id", "a MAC address, a DevEUI, or a kind and a value such as iBeacon:uuid-1-2")
         typer.echo(f"{known} {claim_code(secret, known)}")

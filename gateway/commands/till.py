@@ -21,9 +21,10 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.coupon_keys import CouponKeys, read_keys
 from gateway.adapters.till_store import TillStore, TillStoreError
 from gateway.commands.broker import BrokerError, Connection, connect
-from gateway.commands.options import JsonOption, command_app, fail, warn
+from gateway.commands.options import JsonOption, command_app, warn
 from gateway.core import limits
 from gateway.core.coupons import Coupon, CouponError, check, read
+from gateway.core.refusal import WrongUse
 from gateway.core.types import Message, Redeemed
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.formats.wayside_v1 import decode
@@ -57,11 +58,11 @@ def till(
     Example: `wayside till 04ABC-... --key gw-a.coupons.pub --shop cafe`
     """
     if broker is not None and site is None:
-        fail("--broker needs --site, because the site stands in the topics", 2)
+        raise WrongUse("--broker needs --site, because the site stands in the topics", "add --site SITE")
     try:
         keys, kept = read_keys(key), TillStore(store, SystemClock().now_ms())
     except (OSError, ValueError, TillStoreError) as error:
-        fail(str(error), 2)
+        raise WrongUse(str(error)) from None
     machine = Till(keys, shop, name or f"till-{shop}", kept, amount)
     link = None if broker is None else Link(machine, broker, site or "")
     try:

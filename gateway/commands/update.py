@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,19 +16,21 @@ import typer
 
 from gateway.adapters.bundle import APP_VERSION
 from gateway.adapters.clock import SystemClock
-from gateway.commands.options import command_app, fail
+from gateway.commands.options import command_app
 from gateway.core.limits import CLOCK_FLOOR_MS
 from gateway.update.archive import Release, ReleaseError, unpack
-from gateway.update.client import Source
-from gateway.update.slots import Slots, SlotsError, Trial
+from gateway.update.client import FIRST, Source, place_of
+from gateway.update.launch import PID_FILE
+from gateway.update.slots import PACKAGE, Slots, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 command = command_app()
-FOLDER = Path("/var/lib/wayside/program")
+FOLDER = Path("/var/lib/wayside-program")
 TRIAL_S_MAX = 300.0
 POLL_S = 0.1
+STAGED = "wait until the release is meant for this device: releases may be staged by shares of the devices"
 
 
 @command.command()
@@ -37,30 +40,32 @@ def update(
     ca_file: Annotated[Path | None, typer.Option("--ca-file", help="certificate authority of the repository's server")] = None,
     *,
     again: Annotated[bool, typer.Option("--again", help="try a version again that was taken back")] = False,
+    staged: Annotated[bool, typer.Option("--staged", help=STAGED)] = False,
 ) -> None:
     """Install the newest signed release for this machine, and try it out: it stays if the gateway proves itself with it.
 
-    Needs the launcher (`python -m gateway.update.launch`), which returns to the version before otherwise. After an interruption the same
+    Needs the launcher, which the package's unit starts; it returns to the version before otherwise. After an interruption the same
     command goes on. Exit code 0: the newest version runs.
 
     Example: `wayside update --from /media/usb/releases`
     """
     slots = Slots(root)
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        slots.make()
         with _alone(root):
             trial = _waiting(slots)
             if trial is None:
-                release = _chosen(Source(source, root, ca_file), slots, again=again)
+                release = _chosen(Source(source, root, ca_file), slots, here() if staged else FIRST, again=again)
                 if release is None:
                     return
                 slots.begin(release.version)
                 trial = slots.state().trial
             typer.echo(_outcome(slots, trial))
-    except (ReleaseError, SlotsError) as error:
-        fail(str(error))
+    except PermissionError as error:
+        raise ReleaseError("the program belongs to root", "run the command with sudo", place=str(error.filename or root)) from None
     except OSError as error:
-        fail(f"{error.filename or root}: {error.strerror}; the version in use stays, and the same command begins anew")
+        way_out = "the version in use stays, and the same command begins anew"
+        raise ReleaseError(str(error.strerror), way_out, place=str(error.filename or root)) from None
 
 
 @contextmanager
@@ -82,12 +87,18 @@ def _waiting(slots: Slots) -> Trial | None:
     return trial if trial is not None and trial.slot == slots.current() else None
 
 
-def _chosen(source: Source, slots: Slots, *, again: bool) -> Release | None:
+def here() -> int:
+    """The place of this machine in the order of staged releases."""
+    file = Path("/etc/machine-id")
+    return place_of(file.read_text(encoding="ascii").strip() if file.exists() else socket.gethostname())
+
+
+def _chosen(source: Source, slots: Slots, place: int, *, again: bool) -> Release | None:
     """Put the newest release into the free slot; None if it runs already, or was taken back. Raises ReleaseError, OSError."""
     if SystemClock().now_ms() < CLOCK_FLOOR_MS:
         raise ReleaseError("the clock of this machine is not set: without it withheld updates are not noticed; wait for the time server")
-    release, state = source.newest(), slots.state()
-    running = state.version or APP_VERSION
+    release, state = source.newest(place), slots.state()
+    running = APP_VERSION if slots.current() == PACKAGE else state.version
     if release is None or release.order <= tuple(int(part) for part in running.split(".")):
         typer.echo(f"{running} is the newest version")
         return None
@@ -111,7 +122,7 @@ def _outcome(slots: Slots, trial: Trial | None) -> str:
     assert trial is not None
     pause = threading.Event()
     with suppress(OSError, ValueError):
-        number = int((slots.root / "launch.pid").read_text())
+        number = int((slots.changing / PID_FILE).read_text())
         if b"gateway.update.launch" in Path(f"/proc/{number}/cmdline").read_bytes():  # the number may be another process's by now
             os.kill(number, signal.SIGUSR1)
     for _ in range(int(TRIAL_S_MAX / POLL_S)):

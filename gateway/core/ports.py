@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
     from gateway.core.context import SubjectContext
     from gateway.core.policy.decision import Decision
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.core.types import Envelope, Redemption
 
 
-class StoreError(RuntimeError):
+class StoreError(Refusal):
     """The store cannot be opened or used; the text names the cause and the way out."""
 
 

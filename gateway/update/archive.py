@@ -7,11 +7,15 @@ import lzma
 import platform
 import sys
 import tarfile
+from compileall import compile_dir
 from pathlib import Path, PurePosixPath
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
+
+from gateway.core.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +26,7 @@ UNPACKED_BYTES_MAX = 600_000_000
 RELEASE_BYTES_MAX = 65_536
 
 
-class ReleaseError(RuntimeError):
+class ReleaseError(Refusal):
     """A release cannot be made or used; the text names the cause and the way out."""
 
 
@@ -78,7 +82,10 @@ def read(file: Path) -> Release:
 
 
 def unpack(file: Path, folder: Path, release: Release) -> None:
-    """Make a virtual environment of this machine's Python from a file that must be of `release`. Raises ReleaseError, OSError."""
+    """Make a virtual environment of this machine's Python from a file that must be of `release`. Raises ReleaseError, OSError.
+
+    Modules are compiled here, because the gateway may not write to its program.
+    """
     entries = _entries(file)
     found = _release(file, *next(entries))
     if found != release:
@@ -95,12 +102,16 @@ def unpack(file: Path, folder: Path, release: Release) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     _make_environment(folder)
+    compile_dir(site, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)  # a file that has no meaning shows in the trial
 
 
 def _make_environment(folder: Path) -> None:
     base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(base)
+    share = Path(sys.prefix, "share").resolve()
+    if share.is_dir():  # starting points of `wayside init`: those of the package
+        (folder / "share").symlink_to(share)
     (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
 
 

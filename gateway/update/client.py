@@ -6,6 +6,7 @@ refuse metadata that is unsigned, expired (withheld updates), older than the new
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -26,14 +27,17 @@ from tuf.ngclient.updater import Updater
 
 from gateway.adapters.http_client import ClientError, HttpTarget
 from gateway.update.archive import Release, ReleaseError, here
-from gateway.update.repository import BUNDLES, INDEX
+from gateway.update.repository import BUNDLES, EVERY_DEVICE, INDEX, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuf.api.metadata import TargetFile
+
 FILE_BYTES_MAX = 200_000_000
 FETCH_S_MAX = 1_800.0
 READ_BYTES = 65_536
+FIRST = 0
 CAUSES: dict[type[Exception], str] = {
     ExpiredMetadataError: "its metadata has expired, and newer releases may be withheld: use a newer copy, or `wayside release renew`",
     BadVersionNumberError: "it is older than what this device has seen: use a newer copy",
@@ -71,26 +75,40 @@ class Source:
         finally:
             os.sync()  # metadata that was seen is not forgotten in a power cut
 
-    def newest(self) -> Release | None:
-        """The newest release for this machine, or None without any. Raises ReleaseError if all are for other machines."""
+    def newest(self, place: int = FIRST) -> Release | None:
+        """The newest release for this machine, or None without any. Raises ReleaseError if all are for other machines.
+
+        `place` is that of the device in the order of a staged release (`place_of`); FIRST takes each release, whatever its share.
+        """
         listed = msgspec.json.decode(self.fetch(INDEX).read_bytes(), type=list[Release])
         fitting = [one for one in listed if one.fits]
         if listed and not fitting:
             kinds = ", ".join(sorted({f"Python {one.python} on {one.machine}" for one in listed}))
             raise ReleaseError(f"{self._place} has releases for {kinds}, and none for this machine: Python {here()[0]} on {here()[1]}")
-        return max(fitting, key=lambda one: one.order, default=None)
+        return max((one for one in fitting if place < self._share(one.file)), key=lambda one: one.order, default=None)
 
-    def bundle(self, name: str) -> Path | None:
-        """The file of a bundle, or None without one of that name. Raises ReleaseError."""
-        place = f"{BUNDLES}/{name}.bundle"
-        return self.fetch(place) if self._updater.get_targetinfo(place) is not None else None
+    def bundle(self, name: str, place: int = FIRST) -> Path | None:
+        """The file of a bundle, or None if it is not meant for a device at this place yet. Raises ReleaseError without one of that name."""
+        target = f"{BUNDLES}/{name}.bundle"
+        return self.fetch(target) if place < self._share(target) else None
+
+    def _share(self, target: str) -> int:
+        share = (self._info(target).custom or {}).get(SHARE, EVERY_DEVICE)
+        return share if isinstance(share, int) else 0
+
+    def _info(self, target: str) -> TargetFile:
+        try:
+            info = self._updater.get_targetinfo(target)
+        except (RepositoryError, DownloadError, OSError, ValueError) as error:
+            raise ReleaseError(f"{self._place}: {_cause(error)}") from None
+        if info is None:
+            raise ReleaseError(f"{self._place} lists no {target}")
+        return info
 
     def fetch(self, target: str) -> Path:
         """A file that fits the metadata. Raises ReleaseError."""
+        info = self._info(target)
         try:
-            info = self._updater.get_targetinfo(target)
-            if info is None:
-                raise ReleaseError(f"{self._place} lists no {target}")
             return Path(self._updater.find_cached_target(info) or self._updater.download_target(info))
         except (RepositoryError, DownloadError, OSError, ValueError) as error:
             raise ReleaseError(f"{self._place}: {_cause(error)}") from None
@@ -113,6 +131,11 @@ class _Fetcher(FetcherInterface):
         if answer.status != 200:
             raise DownloadHTTPError(f"{url} answers {answer.status}", answer.status)
         return iter([answer.body])
+
+
+def place_of(device: str) -> int:
+    """The place of a device in the order of staged releases, from FIRST to 99; the same for each release."""
+    return int.from_bytes(hashlib.sha256(device.encode()).digest()) % EVERY_DEVICE
 
 
 def _parts(path: Path) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """The folder of signed releases (The Update Framework, TUF 1.0), for a web server or a USB stick; made on the maintainer's machine.
 
-Four keys: `root` names the others and stays offline; `release` signs releases; `timestamp` states every month that nothing newer is
-withheld; `bundles` signs bundles of campaigns and nothing else (a delegated role). A gateway refuses metadata that has expired, is older
+Four keys: `root` names the others and stays offline; `release` signs releases; `timestamp` states at each change and every month that
+nothing newer is withheld; `bundles` signs bundles of campaigns and nothing else (a delegated role). So bundles are published with `bundles`
+and `timestamp`, which prove no program. A gateway refuses metadata that has expired, is older
 than the metadata that it has seen, or does not fit the files.
 """
 
@@ -34,9 +35,11 @@ from gateway.update.archive import Release, ReleaseError, read
 
 INDEX = "wayside.json"
 BUNDLES = "bundles"
+SHARE = "share_percent"
+EVERY_DEVICE = 100
 DAYS = {"root": 1_095, "targets": 365, "snapshot": 365, "bundles": 365, "timestamp": 31}
 """How long the metadata of each role is valid."""
-KEYS = {"root": "root", "targets": "release", "snapshot": "release", "timestamp": "timestamp", "bundles": "bundles"}
+KEYS = {"root": "root", "targets": "release", "snapshot": "timestamp", "timestamp": "timestamp", "bundles": "bundles"}
 """Role -> its key."""
 
 
@@ -69,8 +72,8 @@ class Repository:
         )
         self._sign("timestamp", Metadata(Timestamp(expires=_until(now, "timestamp"))))
 
-    def add(self, file: Path, now: datetime) -> Release:
-        """Add the file of a release, and return it. Raises ReleaseError and OSError."""
+    def add(self, file: Path, now: datetime, share: int = EVERY_DEVICE) -> Release:
+        """Add the file of a release for a share of the devices in percent, and return it. Raises ReleaseError and OSError."""
         release, metadata = read(file), self._load("targets")
         targets = metadata.signed
         assert isinstance(targets, Targets)
@@ -78,32 +81,46 @@ class Repository:
         if release in listed:
             raise ReleaseError(f"{release.file} is there already, and a release never changes: count its version up")
         shutil.copyfile(file, self._targets / release.file)
-        targets.targets[release.file] = TargetFile.from_file(release.file, str(file))
+        targets.targets[release.file] = _shared(TargetFile.from_file(release.file, str(file)), share)
         self._write_index(sorted([*listed, release]), targets)
         self._renew("targets", metadata, now)
         self._renew_snapshot(now, targets="targets")
         return release
 
-    def add_bundle(self, file: Path, name: str, now: datetime) -> None:
-        """Add the bundle of a campaign, or replace the one of that name. Raises ReleaseError and OSError."""
+    def widen(self, version: str, now: datetime, share: int) -> None:
+        """Mean all files of a version for another share of the devices. Raises ReleaseError without such files, and OSError."""
+        metadata = self._load("targets")
+        assert isinstance(metadata.signed, Targets)
+        files = [info for name, info in metadata.signed.targets.items() if name.startswith(f"wayside-{version}-")]
+        if not files:
+            raise ReleaseError(f"{self._targets} has no release {version}: add its file with `wayside release add`")
+        for info in files:
+            _shared(info, share)
+        self._renew("targets", metadata, now)
+        self._renew_snapshot(now, targets="targets")
+
+    def add_bundle(self, file: Path, name: str, now: datetime, share: int = EVERY_DEVICE) -> None:
+        """Add the bundle of a campaign for a share of the devices, or replace the one of that name. Raises ReleaseError and OSError."""
         metadata = self._load(BUNDLES)
         bundles = metadata.signed
         assert isinstance(bundles, Targets)
         place = f"{BUNDLES}/{name}.bundle"
         (self._targets / BUNDLES).mkdir(exist_ok=True)
         shutil.copyfile(file, self._targets / place)
-        bundles.targets[place] = TargetFile.from_file(place, str(file))
+        bundles.targets[place] = _shared(TargetFile.from_file(place, str(file)), share)
         self._renew(BUNDLES, metadata, now)
         self._renew_snapshot(now, targets=BUNDLES)
 
     def renew(self, now: datetime) -> None:
         """State anew that nothing newer is withheld; needs the key `timestamp` only. Raises ReleaseError and OSError."""
-        self._renew("timestamp", self._load("timestamp"), now)
+        self._renew_snapshot(now)
 
-    def _renew_snapshot(self, now: datetime, targets: str) -> None:
+    def _renew_snapshot(self, now: datetime, targets: str | None = None) -> None:
+        """Sign snapshot and timestamp anew, after a change of the files of a role."""
         metadata = self._load("snapshot")
         assert isinstance(metadata.signed, Snapshot)
-        metadata.signed.meta[f"{targets}.json"].version += 1
+        if targets is not None:
+            metadata.signed.meta[f"{targets}.json"].version += 1
         self._renew("snapshot", metadata, now)
         stamp = self._load("timestamp")
         assert isinstance(stamp.signed, Timestamp)
@@ -142,6 +159,12 @@ class Repository:
         with os.fdopen(descriptor, "wb") as file:
             file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return CryptoSigner(key)
+
+
+def _shared(info: TargetFile, share: int) -> TargetFile:
+    """The entry of a file, meant for a share of the devices."""
+    info.unrecognized_fields["custom"] = {SHARE: share}
+    return info
 
 
 def _until(now: datetime, role: str) -> datetime:

@@ -1,8 +1,12 @@
 """The folder of the program's versions: two slots, a link to the one in use, and the state of a trial.
 
-    program/a/  program/b/        a version each, as a virtual environment
-    program/current -> a          the version in use; without the link it is the installed package
-    program/state.json            the trial of a new version, and the versions that were taken back
+    a/  b/                  a version each, as a virtual environment; only root changes these
+    state/current -> a      the version in use; without the link it is the installed package
+    state/state.json        the trial of a new version, and the versions that were taken back
+
+`state/` belongs to the user of the gateway, because the launcher takes versions back. The rest belongs to root, so that a gateway that was
+broken into cannot change its program: the link has the name of a slot, and no other value counts. Root writes into `state/` without
+following links.
 
 Every change is one rename of a file that is on the disk, so a power cut leaves the state before or after it. A trial is written before the
 link is switched: a trial of a slot that the link does not name has not begun, or is over. Only the standard library is used,
@@ -18,13 +22,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.core.refusal import Refusal
+
 SLOTS = ("a", "b")
 REFUSED_KEPT = 20
 PACKAGE = ""
 """In place of a slot: the installed package."""
 
 
-class SlotsError(RuntimeError):
+class SlotsError(Refusal):
     """The folder cannot be used; the text names the cause and the way out."""
 
 
@@ -49,8 +55,12 @@ class Slots:
     """The folder at `root`."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._link, self._state = root / "current", root / "state.json"
+        self.root, self.changing = root, root / "state"
+        self._link, self._state = self.changing / "current", self.changing / "state.json"
+
+    def make(self) -> None:
+        """Make the folders. Raises OSError."""
+        self.changing.mkdir(parents=True, exist_ok=True)
 
     def current(self) -> str:
         """The slot in use; PACKAGE without one."""
@@ -84,12 +94,15 @@ class Slots:
         refused = dict(list(state.refused.items())[-REFUSED_KEPT:])
         trial = None if state.trial is None else state.trial._asdict()
         draft = self._state.with_name(f"{self._state.name}.part")
-        with draft.open("w") as file:
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, 0o644)  # the launcher and root read it, with any umask
             json.dump({"trial": trial, "refused": refused, "version": state.version}, file)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         draft.rename(self._state)
-        self._sync()
+        _sync(self.changing)
 
     def switch(self, slot: str) -> None:
         """Have the link name a slot, or the package. Raises OSError; then the old one is there."""
@@ -100,7 +113,7 @@ class Slots:
             draft.unlink(missing_ok=True)
             draft.symlink_to(slot)
             draft.rename(self._link)
-        self._sync()
+        _sync(self.changing)
 
     def begin(self, version: str) -> None:
         """Begin the trial of the version in the free slot. Raises OSError, SlotsError."""
@@ -141,12 +154,13 @@ class Slots:
             shutil.rmtree(target)
         os.sync()  # the files of the version are on the disk before it has its name
         version_folder.rename(target)
-        self._sync()
+        _sync(self.root)
 
-    def _sync(self) -> None:
-        descriptor = os.open(self.root, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def _refused(state: State, reason: str) -> dict[str, str]:

@@ -157,6 +157,6 @@ def test_a_power_cut_while_going_back(bundle_store: BundleStore) -> None:
 
 def test_the_order_of_writes_matters(bundle_store: BundleStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: with the install state written before the new bundle, a cut between both prevents a start."""
-    monkeypatch.setattr(module, "_write", lambda path, content: path.write_bytes(content))
+    monkeypatch.setattr(module, "write_whole", lambda path, content: path.write_bytes(content))
     bundle_store._write_state(InstallState("street", 2, "of the new one"))
     assert not starts(bundle_store)

@@ -52,7 +52,7 @@ def test_help_imports_no_command() -> None:
     code += "; print([m for m in sys.modules if 'gateway.' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert all(summary[:20] in done.stdout for summary in COMMANDS.values())
-    assert done.stdout.splitlines()[-1] == "['gateway.core', 'gateway.core.refusal', 'gateway.cli']"
+    assert done.stdout.splitlines()[-1] == "['gateway.core', 'gateway.core.refusal', 'gateway.system_errors', 'gateway.cli']"
 
 
 def test_a_broker_that_is_not_there_is_one_line_that_says_what_to_do(config: Path) -> None:

@@ -95,7 +95,7 @@ class Device:
     def __init__(self, folder: Path, port: int) -> None:
         self.config = write_config(folder / "gateway", port)
         self.slots = Slots(folder / "program")
-        self.slots.root.mkdir()
+        self.slots.make()
         self.launcher: subprocess.Popen[bytes] | None = None
         self.log = folder / "launch.log"
 

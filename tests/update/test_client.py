@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.update.archive import Release, ReleaseError, here, read, unpack
-from gateway.update.client import Source
+from gateway.update.client import FIRST, Source, place_of
 from tests.update.releases import NOW, Shop, release
 
 
@@ -70,11 +70,46 @@ def test_a_bundle_is_signed_by_its_own_role(shop: Shop, root: Path, tmp_path: Pa
     file = found.bundle("street")
     assert file is not None
     assert file.read_bytes() == b"a campaign"
-    assert found.bundle("mall") is None
+    with pytest.raises(ReleaseError, match=r"lists no bundles/mall.bundle"):
+        found.bundle("mall")
     (shop.place / "targets" / "bundles" / "street.bundle").write_bytes(b"A campaign")
     shutil.rmtree(root / "download")
     with pytest.raises(ReleaseError, match="a file was changed"):
         source(shop, root).bundle("street")
+
+
+def test_bundles_are_published_without_the_key_of_releases(shop: Shop, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.bundle").write_bytes(b"a campaign")
+    for name in ("release.pem", "root.pem"):
+        (tmp_path / "keys" / name).unlink()
+    shop.signed.add_bundle(tmp_path / "a.bundle", "street", NOW)
+    shop.signed.renew(NOW)
+    assert source(shop, root).bundle("street") is not None
+    with pytest.raises(ReleaseError, match=r"release.pem is needed to sign targets"):
+        shop.add("0.13.0")
+
+
+def test_a_share_of_the_devices_comes_first(shop: Shop, root: Path, tmp_path: Path) -> None:
+    places = [place_of(f"device-{number}") for number in range(1000)]
+    assert 70 < sum(place < 10 for place in places) < 130
+    shop.signed.add(release(tmp_path, "0.14.0"), NOW, 10)
+    found = source(shop, root)
+    newest = [found.newest(place) for place in (FIRST, 9, 10, 99)]
+    assert [None if one is None else one.version for one in newest] == ["0.14.0", "0.14.0", "0.10.0", "0.10.0"]
+    shop.signed.widen("0.14.0", NOW, 100)
+    assert source(shop, root).newest(99) == Release("0.14.0", *here())
+    shop.signed.widen("0.14.0", NOW, 0)
+    assert source(shop, root).newest() == Release("0.10.0", *here())
+    with pytest.raises(ReleaseError, match=r"has no release 0\.15\.0"):
+        shop.signed.widen("0.15.0", NOW, 50)
+
+
+def test_a_bundle_for_a_share_of_the_devices(shop: Shop, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.bundle").write_bytes(b"a campaign")
+    shop.signed.add_bundle(tmp_path / "a.bundle", "street", NOW, 10)
+    found = source(shop, root)
+    assert found.bundle("street", 9) is not None
+    assert found.bundle("street", 10) is None
 
 
 # --- attacks -----------------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.update.archive import Release, here, unpack
+from gateway.update.launch import Launcher
 from gateway.update.slots import Slots, SlotsError, State, Trial
 from tests.kit.cuts import is_cut
 from tests.kit.waiting import WAIT_S, until
@@ -29,7 +30,7 @@ class Device:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.slots = folder, Slots(folder / "program")
-        self.slots.root.mkdir()
+        self.slots.make()
         self.fill(release(folder, FIRST), FIRST)
         self.slots.switch("a")
         self.slots.write(State(None, {}, FIRST))
@@ -137,7 +138,35 @@ def test_notices_reach_the_service_manager(device: Device, tmp_path: Path) -> No
         manager.bind(str(tmp_path / "manager"))
         manager.settimeout(WAIT_S)
         device.start(NOTIFY_SOCKET=str(tmp_path / "manager"))
+        assert manager.recv(4_096) == b"WATCHDOG=1"  # of the launcher, at each start of a version
         assert manager.recv(4_096) == b"READY=1\nWATCHDOG=1\nSTATUS=online, MQTT 5"
+
+
+def test_notices_of_the_version_before_prove_nothing(tmp_path: Path) -> None:
+    slots = Slots(tmp_path)
+    slots.make()
+    with closing(Launcher(slots, ["--help"])) as launcher, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as gateway:
+        for _ in range(5):
+            gateway.sendto(b"READY=1\nSTATUS=online, MQTT 5", launcher.inside)
+        launcher.drain()
+        assert launcher.notice() == []
+
+
+def test_a_gateway_that_ends_by_itself_ends_the_launcher(device: Device) -> None:
+    device.fill(release(device.folder, "0.3.0", ENDS), "0.3.0")
+    device.slots.switch("b")
+    device.start()
+    assert device.launcher is not None
+    assert device.launcher.wait(WAIT_S) == 3
+
+
+def test_root_writes_the_state_without_following_a_link(tmp_path: Path) -> None:
+    slots, other = Slots(tmp_path), tmp_path / "other"
+    slots.make()
+    other.write_text("kept")
+    (tmp_path / "state" / "state.json.part").symlink_to(other)
+    slots.write(State(None, {}, FIRST))
+    assert (other.read_text(), slots.state()) == ("kept", State(None, {}, FIRST))
 
 
 def test_a_stop_ends_the_gateway_in_order(device: Device) -> None:
@@ -159,6 +188,7 @@ def test_a_power_cut_at_any_change_leaves_the_state_before_or_after(tmp_path: Pa
         slots = Slots(tmp_path / f"{step}-{number}")
         for slot in ("a", "b"):
             slots.folder(slot).mkdir(parents=True)
+        slots.make()
         slots.switch("a")
         slots.write(State(None, {}, FIRST))
         if step != "begin":
@@ -184,10 +214,11 @@ def test_a_power_cut_at_any_change_leaves_the_state_before_or_after(tmp_path: Pa
 
 def test_a_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     slots = Slots(tmp_path)
-    (tmp_path / "state.json").write_text("{")
+    slots.make()
+    (tmp_path / "state" / "state.json").write_text("{")
     with pytest.raises(SlotsError, match=r"state.json cannot be read .*: remove it, and the version in use stays"):
         slots.state()
-    (tmp_path / "current").symlink_to("../elsewhere")
+    (tmp_path / "state" / "current").symlink_to("../elsewhere")
     assert slots.current() == ""
 
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands.bench.report import SAVED, run_bench
-from gateway.commands.demo.processes import DemoError
-from gateway.commands.options import ConfigOption, JsonOption, command_app, fail, guarded, load
+from gateway.commands.options import ConfigOption, JsonOption, command_app, load
 
 command = command_app()
 
@@ -27,7 +26,4 @@ def bench(
     Example: `wayside bench --config deploy/worlds/street/gw-a.toml`
     """
     load(config)
-    try:
-        guarded(lambda: run_bench(config, as_json=as_json, peers=peers, saved=out))
-    except DemoError as error:
-        fail(str(error))
+    run_bench(config, as_json=as_json, peers=peers, saved=out)

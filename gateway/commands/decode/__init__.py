@@ -11,8 +11,9 @@ import typer
 from gateway.commands.decode.lines import decode_line, wire_payload
 from gateway.commands.decode.listing import listing
 from gateway.commands.decode.preview import Preview
-from gateway.commands.options import command_app, fail, warn
+from gateway.commands.options import command_app, warn
 from gateway.config import ConfigError
+from gateway.core.refusal import WrongUse
 
 __all__ = ["command", "decode_line", "wire_payload"]
 
@@ -41,7 +42,7 @@ def decode(
     try:
         preview = None if source is None else Preview(source)
     except ConfigError as error:
-        fail(str(error), 2)
+        raise WrongUse(str(error)) from None
     for line in sys.stdin.buffer:
         if not line.strip():
             continue

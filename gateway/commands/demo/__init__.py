@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.demo.processes import DemoError
 from gateway.commands.demo.show import run_demo
 from gateway.commands.demo.worlds import DEFAULT
-from gateway.commands.options import JsonOption, command_app, fail
+from gateway.commands.options import JsonOption, command_app
 
 command = command_app()
 
@@ -32,8 +31,5 @@ def demo(
 
     Example: `wayside demo --world mall --seconds 60`
     """
-    try:
-        faults = run_demo(world=world, seconds=seconds, port=port, seed=seed, headless=headless, as_json=as_json, campaign=campaign)
-    except DemoError as error:
-        fail(str(error))
+    faults = run_demo(world=world, seconds=seconds, port=port, seed=seed, headless=headless, as_json=as_json, campaign=campaign)
     raise typer.Exit(1 if faults else 0)

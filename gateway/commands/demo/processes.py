@@ -17,6 +17,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.refusal import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,7 +38,7 @@ plugins:
 """
 
 
-class DemoError(RuntimeError):
+class DemoError(Refusal):
     """The demonstration cannot start; the text names the cause and the way out."""
 
 

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.commands.broker import NO_LOGIN, BrokerError, Login, connect, login
+from gateway.commands.broker import NO_LOGIN, Login, connect, login
 from gateway.commands.discover.findings import Findings
-from gateway.commands.options import command_app, fail
+from gateway.commands.options import command_app
+from gateway.core.refusal import Refusal
 
 __all__ = ["Findings", "command", "listen"]
 
@@ -33,12 +34,11 @@ def discover(
 
     Example: `wayside discover --broker mqtt://127.0.0.1:1883 --seconds 60 > sources.toml`
     """
-    try:
-        found = asyncio.run(listen(broker, seconds, login(username, password_file, ca_file), show=True))
-    except BrokerError as error:
-        fail(str(error))
+    found = asyncio.run(listen(broker, seconds, login(username, password_file, ca_file), show=True))
     if not found.messages and not found.unknown:
-        fail(f"no message arrived from {broker} in {seconds:g} s: check that devices publish to it and that it allows subscriptions")
+        raise Refusal(
+            f"no message arrived from {broker} in {seconds:g} s", "check that devices publish to it and that it allows subscriptions"
+        )
     typer.echo(found.config(), nl=False)
 
 

@@ -22,7 +22,7 @@ from gateway.build_store import open_reader
 from gateway.commands.history.csv_tables import write_csv
 from gateway.commands.history.rows import Description, Totals, counted, read_people
 from gateway.commands.history.sqlite_file import write_sqlite
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, load
 from gateway.core.attributes.read import ReadPlan
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def export(
     Example: `wayside history export --config wayside.toml --out history`
     """
     settings = load(config)
-    exported = guarded(lambda: export_history(settings, out, form))
+    exported = export_history(settings, out, form)
     if as_json:
         typer.echo(msgspec.json.encode(exported).decode())
         return

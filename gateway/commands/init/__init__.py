@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.broker import BrokerError, connect, login
+from gateway.commands.broker import connect, login
 from gateway.commands.check import checked
 from gateway.commands.discover.findings import Findings
 from gateway.commands.init.broker_address import find_broker, is_remote, local_timezone
 from gateway.commands.init.secured import Secured, default_hosts, make_certificates, write_broker
 from gateway.commands.init.start import Start, read_start
 from gateway.commands.init.text import Answers, assigned, config_text
-from gateway.commands.options import command_app, fail, guarded, load, warn
+from gateway.commands.options import command_app, load, warn
 from gateway.commands.pki import INSTALLED, now
 from gateway.core.ids import checked_id
+from gateway.core.refusal import Refusal, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,13 +68,13 @@ def init(
     """
     target = folder / "wayside.toml"
     if target.exists():
-        fail(f"{target} exists, and is kept: name another folder, or move it away")
-    start = guarded(lambda: read_start(site))
+        raise Refusal(f"{target} exists, and is kept", "name another folder, or move it away")
+    start = read_start(site)
     is_asking = sys.stdin.isatty() and not yes
     try:
         name, gateway = checked_id(name or start.site), checked_id(gateway)
     except ValueError as error:
-        fail(str(error), 2)
+        raise WrongUse(str(error)) from None
     here = Answers(name, gateway, timezone or local_timezone())
     files = Secured(authority, mosquitto, (state or folder) / "tls", host or default_hosts())
     if secure:
@@ -84,13 +85,13 @@ def init(
         heard = _heard(address, seconds, lambda: login(username, password_file, ca_file))
         answers = here._replace(broker=address, username=username, password_file=password_file, ca_file=ca_file, plaintext=plaintext)
     proposal = heard.config()  # decides on sources with a guessed decoder
-    zones = guarded(lambda: assigned(start, heard.fixed(), _stated(zone or [], start)))
+    zones = assigned(start, heard.fixed(), _stated(zone or [], start))
     if is_asking:
         zones = _asked(start, heard, zones)
     target = _written(folder, state, start, lambda kept: config_text(start, answers, heard, zones, kept))
     for line in (one for one in proposal.splitlines() if one.startswith(("# Unsure", "# No decoder", "# Warning", "# Bytes"))):
         warn(line.removeprefix("# "))
-    summary, _ = guarded(lambda: checked(load(target)))
+    summary, _ = checked(load(target))
     typer.echo(f"{target}: fine. {summary}")
     if secure:
         write_broker(files, target)
@@ -105,18 +106,17 @@ def _address(broker: str, *, plaintext: bool, is_asking: bool) -> str:
     """The broker's address: as stated, else that of this machine, else as answered; one that is not to be used ends the program."""
     address = broker or (find_broker() or (typer.prompt("broker (mqtt://host:port)") if is_asking else ""))
     if not address:
-        fail("no broker answers on this machine at ports 1883 and 8883: name yours with --broker mqtt://host:port")
+        raise Refusal("no broker answers on this machine at ports 1883 and 8883", "name yours with --broker mqtt://host:port")
     if is_remote(address) and not plaintext:
-        fail(f"passwords and messages would cross the network to {address} in plain text: use mqtts:// with --ca-file, or --plaintext")
+        raise Refusal(
+            f"passwords and messages would cross the network to {address} in plain text", "use mqtts:// with --ca-file, or --plaintext"
+        )
     return address
 
 
 def _heard(address: str, seconds: float, user: Callable[[], Login]) -> Findings:
     """All that was heard at the broker; one that does not answer ends the program."""
-    try:
-        return asyncio.run(_listen(address, seconds, user()))
-    except BrokerError as error:
-        fail(str(error))
+    return asyncio.run(_listen(address, seconds, user()))
 
 
 def _written(folder: Path, state: Path | None, start: Start, text: Callable[[str], str]) -> Path:
@@ -162,9 +162,11 @@ def _stated(zones: Sequence[str], start: Start) -> dict[str, str]:
     for one in zones:
         zone, equals, scanner = one.partition("=")
         if not equals or not scanner:
-            fail(f"--zone {one}: write it as ZONE=SCANNER, such as {start.zone_ids[0]}=scanner-1", 2)
+            raise WrongUse(
+                "no zone with a scanner", f"write it as ZONE=SCANNER, such as {start.zone_ids[0]}=scanner-1", place=f"--zone {one}"
+            )
         if zone not in start.zone_ids:
-            fail(f"--zone {one}: {start.unknown_zone(zone)}", 2)
+            raise WrongUse(start.unknown_zone(zone), f"the zones are {', '.join(start.zone_ids)}", place=f"--zone {one}")
         stated[scanner] = zone
     return stated
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.released import marks_path, read_marks
 from gateway.build_store import open_reader
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, load
 from gateway.core.privacy.audit import Z_MAX, day_loss, epsilon, noise_z, releases_min
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def audit(
         task = progress.add_task("releasing days with and without a person", total=most)
         found = list(of_noise(terms, most, lambda: progress.advance(task)))
     if settings.store.path.exists():
-        found += guarded(lambda: list(of_ledger(settings)))
+        found += list(of_ledger(settings))
     if as_json:
         typer.echo(msgspec.json.encode([one._asdict() for one in found]).decode())
     else:

@@ -15,8 +15,9 @@ from rich.table import Table
 from gateway.adapters.personal_data import CHARS_MAX, Kind, Scanner
 from gateway.build import EXPIRY_UNCHECKED, open_config_bundle
 from gateway.build_store import open_reader
-from gateway.commands.options import JsonOption, SetOption, fail, guarded, load
+from gateway.commands.options import JsonOption, SetOption, load
 from gateway.core.offers import Campaign
+from gateway.core.refusal import WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,16 +54,16 @@ def scan(
     Example: `wayside privacy scan gateway.log --config wayside.toml`
     """
     if not files and config is None:
-        fail("nothing to look at: name text files, or a gateway with --config", 2)
+        raise WrongUse("nothing to look at", "name text files, or a gateway with --config")
     settings = load(config, override) if config is not None else None
     regions = region or (settings.privacy.phone_regions if settings else ())
     try:
         scanner = Scanner(tuple(regions))
     except ValueError as error:
-        fail(f"--region: {error}", 2)
-    found = guarded(lambda: [place for file in files or () for place in in_file(file, scanner)])
+        raise WrongUse(str(error), place="--region") from None
+    found = [place for file in files or () for place in in_file(file, scanner)]
     if settings is not None:
-        found += guarded(lambda: list(in_gateway(settings, scanner)))
+        found += list(in_gateway(settings, scanner))
     if as_json:
         typer.echo(msgspec.json.encode(found and [one._asdict() for one in found]).decode())
     elif found:

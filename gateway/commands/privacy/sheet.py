@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, fail, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, load
 from gateway.commands.privacy import exits, texts
 from gateway.commands.privacy.facts import ATTACKS, Facts, facts, registry
 
@@ -53,13 +53,10 @@ def sheet(
     Example: `wayside privacy sheet --config wayside.toml --language de --html privacy.html`
     """
     settings = load(config, override)
-    site = guarded(lambda: build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED)))
+    site = build_site(settings, open_config_bundle(settings, EXPIRY_UNCHECKED))
     found = facts(site, settings.cloud.url if settings.cloud else "", exits.exits(settings, site))
     if html is not None:
-        try:
-            html.write_text(page(found, language), "utf-8")
-        except OSError as error:
-            fail(f"--html {html} cannot be written ({error.strerror})")
+        html.write_text(page(found, language), "utf-8")
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(registry(found)), indent=2).decode())
     elif html is None:

@@ -20,13 +20,14 @@ from rich.table import Column, Table
 from gateway.adapters.clock import SystemClock
 from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
 from gateway.build_store import SetupError, open_reader
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, load
 from gateway.commands.results.figures import OnScreen
 from gateway.commands.results.figures import results as work_out
 from gateway.commands.results.page import page
 from gateway.commands.results.rows import read_rows
 from gateway.commands.results.text import parts
 from gateway.core.nearest import nearest
+from gateway.core.refusal import WrongUse
 
 if TYPE_CHECKING:
     from gateway.commands.results.figures import Results
@@ -58,11 +59,11 @@ def results(
     settings = load(config, override)
     first, last = _day("--from", since), _day("--until", until)
     if first and last and last < first:
-        fail(f"--until {last} is before --from {first}", 2)
+        raise WrongUse(f"it is before --from {first}", "exchange the two", place=f"--until {last}")
     with nullcontext() if as_json else Console(stderr=True).status("reading the log"):
-        found = guarded(lambda: measure(settings, first, last, by))
+        found = measure(settings, first, last, by)
     if html is not None:
-        guarded(lambda: html.write_text(page(f"What the offers of {settings.gateway} were worth", found), "utf-8"))
+        html.write_text(page(f"What the offers of {settings.gateway} were worth", found), "utf-8")
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     else:
@@ -122,7 +123,7 @@ def _day(option: str, text: str | None) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        fail(f"{option} {text}: a day is written as 2026-09-01", 2)
+        raise WrongUse("not a day", "write it as 2026-09-01", place=f"{option} {text}") from None
 
 
 def _midnight_ms(timezone: ZoneInfo, day: date) -> int:

@@ -18,7 +18,7 @@ from gateway.adapters.rules import compiled_rules
 from gateway.adapters.toml_files import load_campaign
 from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
 from gateway.build_store import SetupError, open_reader
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, load
 from gateway.commands.results.text import interval
 from gateway.commands.what_if.figures import figures
 from gateway.commands.what_if.replay import replayed
@@ -64,7 +64,7 @@ def what_if(
     if simulate is not None:
         _simulate(settings, campaign, simulate, Size(days, people, seeds), as_json=as_json)
         return
-    found = guarded(lambda: compare(settings, campaign, days, show=not as_json))
+    found = compare(settings, campaign, days, show=not as_json)
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     else:
@@ -79,7 +79,7 @@ def _simulate(settings: Config, path: Path, world: str, size: Size, *, as_json: 
         return simulated(bundle, load_campaign(path, bundle.schema).campaign, world, size)
 
     with Console(stderr=True).status(f"simulating {world}") if not as_json else nullcontext():
-        found = guarded(both)
+        found = both()
     if as_json:
         typer.echo(msgspec.json.encode({"world": world, **size._asdict(), "campaigns": found}).decode())
         return

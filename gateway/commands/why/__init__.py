@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.build_store import open_reader
-from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, load
 from gateway.commands.why.contributions import Contributions, contributions
 from gateway.core.discards import Discard
 from gateway.core.explanation import sentence
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import CHOSEN, GATES, LOWER_RANK, OUTCOMES, REASONS
+from gateway.core.refusal import Refusal
 from gateway.core.site import local
 
 if TYPE_CHECKING:
@@ -50,13 +51,13 @@ def why(
         print_reasons(as_json=as_json)
         return
     settings = load(config, override)
-    with closing(guarded(lambda: open_reader(settings))) as store:
+    with closing(open_reader(settings)) as store:
         if decision is None:
             print_latest(store, as_json=as_json)
             return
         found = store.decision(decision)
         if found is None:
-            fail(f"no decision {decision!r} here; `wayside why --config {config}` lists the newest")
+            raise Refusal(f"no decision {decision!r} here", f"`wayside why --config {config}` lists the newest")
         print_decision(settings, *found, contributions(settings, store, found[0]), as_json=as_json)
 
 
