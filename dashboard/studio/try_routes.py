@@ -9,13 +9,14 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from dashboard.collector import known_span
-from dashboard.figures import View, known_offers
+from dashboard.figures import known_offers
 from dashboard.gateways import known_gateways
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
 from dashboard.results.campaign import known
 from dashboard.results.rows import results
 from dashboard.settings import Settings
+from dashboard.sources import View
 from dashboard.store import Store
 from dashboard.studio import versions
 from dashboard.studio.check import Checked, check

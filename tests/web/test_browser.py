@@ -99,7 +99,9 @@ def keep_dry_runs(server: LiveServer, text: str) -> None:
     campaign = {"moments": 900, "offers": of}
     result = json.dumps({"days": 3, "people": 140, "cities": 3, "stands_for": {offers[0]: offers[1]}, "campaigns": [campaign, campaign]})
     draft = text.replace("A flat white, one euro off", "A flat white, two euros off")
-    rows = [DryRun(name, START_MS + 5 * 3_600_000, "ines", 1, "", draft, 1, "", kept) for name, kept in (("ready", result), ("waiting", ""))]
+    rows = [
+        DryRun(name, START_MS + 5 * 3_600_000, "ines", 1, "", draft, 1, "", kept) for name, kept in (("ready", result), ("waiting", ""))
+    ]
     with server.app.state.accounts._store.writing() as connection:
         connection.execute(insert(dry_runs), [row._asdict() for row in rows])
 

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from dashboard import limits
 from dashboard.app import create_app
-from dashboard.figures import View
 from dashboard.results.rows import results
 from dashboard.settings import Settings
+from dashboard.sources import View
 from dashboard.studio import dry_runs
 from dashboard.studio.check import check
 from dashboard.studio.dry_runs import CampaignFigures, OfferFigures, Simulated

@@ -58,4 +58,5 @@ def variety(prepared: Prepared, positions: Positions) -> NDArray[np.float64]:
     groups, items = prepared.offers.groups, prepared.offers.positions(one.offer for one in prepared.request.beside)
     category, shop = (groups[one][positions][:, np.newaxis] == groups[one][items] for one in ("category", "shop"))
     shared = category.astype(np.intp) + shop
-    return 1.0 - SIMILAR * (shared / (4.0 - shared)).max(axis=1, initial=0.0)
+    most: NDArray[np.float64] = (shared / (4.0 - shared)).max(axis=1, initial=0.0)
+    return 1.0 - SIMILAR * most
