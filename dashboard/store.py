@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select, tuple_
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 
 from dashboard import limits
 from dashboard.admission import admit
 from dashboard.bulk import Row, insert_rows
-from dashboard.database import RECORDS, Database
+from dashboard.database import RECORDS, Database, StoreError
 from dashboard.gateways import note_contacts
 from dashboard.refusals import Refused
 from dashboard.rollups import Changes
@@ -71,6 +70,7 @@ class Store(Database):
         self._lock = threading.Lock()
         self._is_led = False  # one of the waiting threads stores
         self._is_busy = False
+        self._is_full = threading.Event()  # a whole group waits
 
     def take(self, batch: Batch, now_ms: int) -> Receipt:
         """Store `batch`; the receipt lists its record ids.
@@ -80,6 +80,8 @@ class Store(Database):
         arrival = Arrival(batch, now_ms)
         with self._lock:
             self._waiting.append(arrival)
+            if len(self._waiting) >= limits.GROUP_BATCHES_MAX:
+                self._is_full.set()
             leads, self._is_led = not self._is_led, True
         if not leads:
             arrival.woken.wait()
@@ -92,13 +94,16 @@ class Store(Database):
     def _lead(self) -> None:
         """Store the oldest arrivals, among which is that of this thread; then the thread of the next arrival leads."""
         if self._is_busy:
-            time.sleep(limits.GROUP_S)
+            self._is_full.wait(limits.GROUP_S)
+        self._is_full.clear()
         group = self._next()
         self._is_busy = len(group) > 1
         try:
             self._store(group)
         finally:
             for arrival in group:
+                if not arrival.is_done:
+                    arrival.fault, arrival.is_done = StoreError("the batch was not stored: another one of its transaction failed"), True
                 arrival.woken.set()
             with self._lock:
                 self._is_led = bool(self._waiting)
@@ -118,7 +123,7 @@ class Store(Database):
         """Store arrivals in one transaction. A fault of the data is that of one batch, so each is then stored alone."""
         try:
             self._write(group)
-        except Exception as fault:  # noqa: BLE001  raised again by `take` of each arrival
+        except (SQLAlchemyError, ValueError, ArithmeticError) as fault:  # raised again by `take` of each arrival
             if len(group) > 1 and not isinstance(fault, OperationalError | InterfaceError):
                 for arrival in group:
                     self._store([arrival])

@@ -78,7 +78,7 @@ class Source:
     def newest(self, place: int = FIRST) -> Release | None:
         """The newest release for this machine, or None without any. Raises ReleaseError if all are for other machines.
 
-        `place` is that of the device in the order of a staged release (`place_of`); FIRST takes each release, whatever its share.
+        `place` is that of the device in the order of a staged release (`place_of`); FIRST takes each release, of any share.
         """
         listed = msgspec.json.decode(self.fetch(INDEX).read_bytes(), type=list[Release])
         fitting = [one for one in listed if one.fits]

@@ -113,13 +113,13 @@ def installed(root: Path, package: Path) -> float:
         subprocess.run(
             ["/usr/sbin/debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)], check=True, stdout=sys.stderr
         )
-    shutil.copy(package, root / "root" / "wayside.deb")
+    shutil.copy(package, root / "srv" / "wayside.deb")
     with suppress(FileNotFoundError):
         (root / "etc" / "machine-id").unlink()
     for setting in Path("/etc/apt/apt.conf.d").glob("*proxy*"):
         shutil.copy(setting, root / "etc/apt/apt.conf.d")
     begun = time.monotonic()
-    install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --reinstall /root/wayside.deb mosquitto"
+    install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --reinstall /srv/wayside.deb mosquitto"
     subprocess.run(["/usr/sbin/chroot", str(root), "sh", "-c", install], check=True, stdout=sys.stderr, stderr=subprocess.DEVNULL)
     return time.monotonic() - begun
 

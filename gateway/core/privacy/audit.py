@@ -79,7 +79,7 @@ def day_loss(
 
 
 def releases_min(terms: Terms) -> int:
-    """Releases from which `day_loss` can show a loss above epsilon: with fewer, its lower end is below epsilon whatever the noise is."""
+    """Releases from which `day_loss` can show a loss above epsilon: with fewer, its lower end is below epsilon with any noise."""
     return math.ceil(math.exp(epsilon(terms) + SIGMAS))
 
 
