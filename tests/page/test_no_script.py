@@ -43,7 +43,7 @@ def reader_rows(served: ServedPage, table: str) -> int:
 def screen_code(served: ServedPage, zone: str = "plaza") -> str:
     """The code on the zone's screen."""
     actions = served.page._do
-    key = signed_codes.issue(actions._secret, "screen", zone, actions.now_ms() + 1_000)
+    key = signed_codes.issue(actions._secret, "screen", zone, actions.now_ms() + 600_000)
     shown = served.visitor().browser.get("/en/screen", params={"key": key})
     assert shown.status_code == 200
     assert shown.headers["refresh"] == "20"
@@ -139,6 +139,9 @@ def test_a_choice_without_an_offer_is_shown_with_place_and_time(served: ServedPa
     page = text(visitor.open("kept"))
     silent = [row for row in visitor.open("export.json").json()["decisions"] if row["offer"] is None]
     assert [(row["zone"], row["reason"]) for row in silent] == [("cafe", "not_here")]
+    (sent,) = [row for row in visitor.open("export.json").json()["decisions"] if row["offer"]]
+    assert [(one["offer"], one["reason"]) for one in sent["considered"]] == [(sent["offer"], "chosen")]
+    assert 0.0 < sent["considered"][0]["propensity"] < 1.0, "the score is personal data as well"
     assert re.search(r"Choices without an offer .* cafe, \d{4}-\d\d-\d\d \d\d:\d\d", page)
 
 
