@@ -24,8 +24,7 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
                 "Only people with consent to measurement are counted. All others are in no number that leaves.",
                 "Gezählt werden nur Menschen, die der Messung zugestimmt haben. Alle anderen stehen in keiner Zahl, die das "
                 "Gateway verlässt.",
-                "Seules les personnes qui ont consenti à la mesure sont comptées. Les autres ne figurent dans aucun chiffre "
-                "transmis.",
+                "Seules les personnes qui ont consenti à la mesure sont comptées. Les autres ne figurent dans aucun chiffre transmis.",
             ),
             _text(
                 "The unit of protection is one person for one calendar day ({time_zone}). At most {contacts_max} offers of a "
@@ -127,8 +126,7 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
             ),
             _text(
                 "Contacts that are counted stay until their number has left: to the end of the day, the week or the quarter.",
-                "Gezählte Kontakte bleiben, bis ihre Zahl das Gateway verlassen hat: bis zum Ende des Tages, der Woche oder des "
-                "Quartals.",
+                "Gezählte Kontakte bleiben, bis ihre Zahl das Gateway verlassen hat: bis zum Ende des Tages, der Woche oder des Quartals.",
                 "Les contacts comptés restent jusqu'à la transmission de leur nombre : fin du jour, de la semaine ou du trimestre.",
             ),
         ),
