@@ -22,6 +22,7 @@ from gateway.core.state.counts import CountsChanges
 from gateway.core.types import CheckIn
 from gateway.page import export
 from gateway.page.kept import TABLES, Kept
+from gateway.page.newcomers import NEW_MAX
 from tests.kit.gateways import settings_of, store_of
 from tests.kit.pages import ServedPage, Visitor, page_campaign, page_config, text
 from tests.kit.waiting import until
@@ -71,6 +72,15 @@ def test_nothing_is_kept_before_a_yes(served: ServedPage) -> None:
     assert visitor.send("consent", days="365").url.path == "/en/consent"
     assert not visitor.browser.cookies
     assert [reader_rows(served, table) for table in ("contexts", "identities", "register", "facts", "withdrawals")] == [0] * 5
+
+
+def test_new_people_of_one_address_are_bounded_and_the_others_go_on(served: ServedPage) -> None:
+    known = arrive(served)
+    served.page._newcomers._new["127.0.0.1"] = NEW_MAX
+    refused = served.visitor().agree("presence")
+    assert (refused.status_code, "Nothing was kept of you" in text(refused)) == (429, True)
+    assert known.agree("presence", "offers").status_code == 200, "a change of an own consent is always taken"
+    assert reader_rows(served, "contexts") == 1
 
 
 def test_each_purpose_is_a_choice_of_its_own_with_a_receipt(served: ServedPage) -> None:
