@@ -1,11 +1,13 @@
 """The staff of the operator's desk: a TOML file `name = { role, token }`, and the audit log of every action.
 
-The log is a file of JSON lines that is only appended to. Each line holds the hash of the one before, so a line that was changed or removed
-shows. A person is named by a keyed hash of the random local id, so the log of an erasure has no name.
+The log is a file of JSON lines that is only appended to, by one process at a time. Each line ends with a keyed hash of itself and of the
+one before, so a changed line shows, and so does a removed one with lines after it. The loss of the newest lines shows only by a copy of the
+last hash (`Audit.seal`). A person is named by a keyed hash of the random local id, so the log of an erasure has no name.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import os
@@ -90,31 +92,41 @@ class Audit:
 
     def append(self, entry: Entry) -> None:
         """Append a line; it is on the disk when this returns. Raises DeskError if the log was changed, and OSError."""
-        lines = self.lines()
-        content = msgspec.json.encode([*entry, self._hash(lines[-1]) if lines else FIRST])
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as file:
-            file.write(content + b"\n")
+            fcntl.flock(file, fcntl.LOCK_EX)  # two commands at once would both follow the same line
+            _, before = self._read()
+            file.write(msgspec.json.encode([*entry, self._hash(before, entry)]) + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def entries(self) -> list[Entry]:
-        """All entries, the oldest first. Raises DeskError if a line was changed or removed."""
-        return [Entry(*msgspec.json.decode(line)[:-1]) for line in self.lines()]
+        """All entries, the oldest first. Raises DeskError if a line was changed, or one before the last was removed; and OSError."""
+        return self._read()[0]
 
-    def lines(self) -> list[bytes]:
-        """The lines of the file. Raises DeskError if the chain is broken."""
+    def seal(self) -> str:
+        """The hash of the last line. Raises as `entries`."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[list[Entry], str]:
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
-        expected = FIRST
+        entries: list[Entry] = []
+        before = FIRST
         for number, line in enumerate(lines, 1):
             try:
-                found = msgspec.json.decode(line, type=list[str | int])
-            except msgspec.DecodeError:
-                found = []
-            if len(found) != len(Entry._fields) + 1 or found[-1] != expected:
-                raise DeskError(f"{self._path}:{number}: the audit log was changed here: keep the file, and look who could write it")
-            expected = self._hash(line)
-        return lines
+                *fields, stated = msgspec.json.decode(line, type=list[str | int])
+                entry: Entry | None = Entry(*fields)  # type: ignore[arg-type]  # of the types that the hash confirms
+            except (msgspec.DecodeError, TypeError, ValueError):
+                entry, stated = None, ""
+            if entry is None or stated != self._hash(before, entry):
+                raise DeskError(
+                    f"{self._path}:{number}: the audit log was changed here: look who could write it, and move the file away; then the "
+                    "desk goes on with a new one"
+                )
+            entries.append(entry)
+            before = str(stated)
+        return entries, before
 
-    def _hash(self, line: bytes) -> str:
-        return hashlib.blake2b(line, key=self._key, digest_size=16, person=b"wayside-audit").hexdigest()
+    def _hash(self, before: str, entry: Entry) -> str:
+        stated = msgspec.json.encode([before, *entry])
+        return hashlib.blake2b(stated, key=self._key, digest_size=16, person=b"wayside-audit").hexdigest()

@@ -36,7 +36,7 @@ class HttpFeed:
         if answer.status != 200:
             retry_after_ms = _retry_after_ms(answer.headers.get("retry-after", ""))
             return Fetched(
-                "failed", trouble=f"{self._target.url} answers {answer.status}; check the address", retry_after_ms=retry_after_ms
+                "failed", trouble=f"{self._target.name} answers {answer.status}; check the address", retry_after_ms=retry_after_ms
             )
         return Fetched("changed", answer.body, _validators(answer.headers))
 

@@ -49,7 +49,8 @@ class HttpTarget:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.fragment:
             raise ValueError(f"{url!r} is not an address such as https://host/path")
-        self.url = url
+        self.name = f"{parts.scheme}://{parts.netloc}"
+        """The address in messages, which reach the log and the status: path and query may hold a secret."""
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._authority = parts.netloc
@@ -67,13 +68,13 @@ class HttpTarget:
             head = h11.Request(method=method, target=self._path, headers=list(fields.items()))
             return asyncio.run(self._exchange(head, body))
         except TimeoutError:
-            raise ClientError(f"{self.url} gave no complete answer within {self._deadline_s:g} s") from None
+            raise ClientError(f"{self.name} gave no complete answer within {self._deadline_s:g} s") from None
         except h11.ProtocolError as error:
-            raise ClientError(f"{self.url} does not speak HTTP/1.1 ({error})") from None
+            raise ClientError(f"{self.name} does not speak HTTP/1.1 ({error})") from None
         except ClientError:
             raise
         except OSError as error:
-            raise ClientError(f"{self.url} does not answer ({error})") from None
+            raise ClientError(f"{self.name} does not answer ({error})") from None
 
     async def _exchange(self, head: h11.Request, body: bytes) -> Answer:
         async with asyncio.timeout(self._deadline_s):
@@ -100,8 +101,8 @@ class HttpTarget:
             elif isinstance(part, h11.Data):
                 body += part.data
                 if len(body) > self._body_bytes_max:
-                    raise ClientError(f"the answer of {self.url} is larger than {self._body_bytes_max} bytes")
+                    raise ClientError(f"the answer of {self.name} is larger than {self._body_bytes_max} bytes")
             elif isinstance(part, h11.EndOfMessage):
                 return Answer(status, headers, bytes(body))
             elif not isinstance(part, h11.InformationalResponse):
-                raise ClientError(f"{self.url} closed the connection without an answer")
+                raise ClientError(f"{self.name} closed the connection without an answer")

@@ -119,6 +119,8 @@ class _Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, limits: Limits) -> None:
         self._reader, self._writer, self._handler, self._limits = reader, writer, handler, limits
+        peer = writer.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
 
     async def serve(self) -> None:
@@ -178,7 +180,7 @@ class _Connection:
             elif isinstance(part, h11.EndOfMessage) and head is not None:
                 headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
                 path, _, query = head.target.decode("ascii").partition("?")
-                return Request(head.method.decode("ascii"), path, headers, bytes(body), query)
+                return Request(head.method.decode("ascii"), path, headers, bytes(body), query, self._peer)
             else:
                 return None
 

@@ -49,8 +49,8 @@ class Webhook:
         if 200 <= status < 300:
             return OutboundReply("taken")
         if status in BUSY or status >= 500:
-            return OutboundReply("busy", f"{self._target.url} answers {status}")
-        return OutboundReply("refused", f"{self._target.url} answers {status}; check webhook.url and webhook.secret_file")
+            return OutboundReply("busy", f"{self._target.name} answers {status}")
+        return OutboundReply("refused", f"{self._target.name} answers {status}; check webhook.url and webhook.secret_file")
 
 
 def signature(secret: bytes, id_: str, seconds: str, body: bytes) -> str:

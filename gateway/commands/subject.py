@@ -155,8 +155,8 @@ def export(
     desk = _desk(config, override, who, "export")
     found = _kept(desk, subject)
     desk.note("export", found.subject, out.suffix)
-    out.write_bytes(writers[out.suffix](found))
-    out.chmod(0o600)
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # never readable by others
+        file.write(writers[out.suffix](found))
     typer.echo(f"{out}: {sum(found.rows.values())} rows of {found.subject}")
 
 
@@ -202,17 +202,19 @@ def erase(subject: SubjectArgument, who: AsOption, config: ConfigOption = CONFIG
 
 @command.command()
 def audit(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOption = None, *, as_json: JsonOption = False) -> None:
-    """Print the audit log, and check that no line was changed or removed.
+    """Print the audit log, and check that no line was changed, or removed before the last.
+
+    Keep the printed code of the last line elsewhere: lines removed at the end show only by it.
 
     Example: `wayside subject audit --as anna --config wayside.toml`
     """
     desk = _desk(config, override, who, "audit")
     desk.note("audit", "", "printed")
-    entries = desk.audit.entries()
+    entries, seal = desk.audit.entries(), desk.audit.seal()
     if as_json:
         typer.echo(msgspec.json.encode([entry._asdict() for entry in entries]).decode())
         return
-    table = Table(*Entry._fields, title=f"{len(entries)} entries, none changed")
+    table = Table(*Entry._fields, title=f"{len(entries)} entries, none changed; code of the last one: {seal}")
     for entry in entries:
         table.add_row(*map(str, entry))
     Console().print(table)

@@ -15,13 +15,17 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class Request(NamedTuple):
-    """A complete request; `headers` have lower-case names, and `path` is without its query, which is `query` as it was sent."""
+    """A complete request; `headers` have lower-case names, and `path` is without its query, which is `query` as it was sent.
+
+    `peer` is the network address of the client, empty on a Unix socket.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = b""
     query: str = ""
+    peer: str = ""
 
 
 class Response(NamedTuple):

@@ -60,8 +60,19 @@ class Stay(msgspec.Struct, frozen=True):
     observations: int | None = None
 
 
+class Considered(msgspec.Struct, frozen=True):
+    """An offer that a decision considered: the reason of its place, and the probability that the person takes it, if it was scored."""
+
+    offer: str
+    reason: str
+    propensity: float | None
+
+
 class Decided(msgspec.Struct, frozen=True):
-    """A decision for the person; `offer` is None for silence, and `intended` the offer that would have been sent to the holdout."""
+    """A decision for the person; `offer` is None for silence, and `intended` the offer that would have been sent to the holdout.
+
+    `considered` are the offers that are in the log, the chosen one first.
+    """
 
     id: str
     at_ms: int
@@ -72,6 +83,7 @@ class Decided(msgspec.Struct, frozen=True):
     reason: str
     answer: str | None
     policy: str
+    considered: tuple[Considered, ...]
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -169,4 +181,5 @@ def decided(decision: Decision, answer: AnswerKind | None) -> Decided:
         decision.reason,
         answer,
         decision.policy,
+        tuple(Considered(one.offer, one.reason, one.propensity) for one in decision.candidates),
     )

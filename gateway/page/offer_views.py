@@ -9,6 +9,7 @@ import segno
 
 from gateway.core.channels import is_page
 from gateway.core.explanation import TIMES_OF_DAY
+from gateway.core.learning.state import PersonState
 from gateway.core.records import OfferCounts
 from gateway.core.site import local
 from gateway.page.forms import NO_REASON, REASONS, REPLIES
@@ -229,7 +230,7 @@ def _sections(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str]) ->
         "visits": visits,
         "purchases": purchases,
         "stated": [join(name, ": ", str(value)) for name, value in kept.stated.items()],
-        "learned": [Html(el("code", name.partition(":")[0])) for name in kept.attributes],
+        "learned": _learned(kept, timezone),
     }
     about = {"visits": texts("kept.visits_about", days=terms.visits_days)}
     shown = [
@@ -239,6 +240,14 @@ def _sections(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str]) ->
     ]
     empty = ", ".join(texts(f"kept.{name}") for name, rows in found.items() if not rows)
     return join(shown, empty and el("p", texts("kept.nothing", names=empty)))
+
+
+def _learned(kept: Kept, timezone: ZoneInfo) -> list[Html]:
+    """The names of attributes, of categories and offers with an effect, and the last visit by shop; the export has the numbers."""
+    learned: PersonState = msgspec.convert(kept.learned, PersonState)
+    names = dict.fromkeys((*(name.partition(":")[0] for name in kept.attributes), *learned.effects, *learned.habits))
+    visits = [join(place(zone), ", ", moment(at_ms, timezone)) for zone, at_ms in learned.visited.items()]
+    return [*(Html(el("code", name)) for name in names), *visits]
 
 
 def _sent(texts: Texts, terms: Terms, one: Decided, titles: dict[str, str]) -> Html:

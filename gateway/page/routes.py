@@ -13,8 +13,9 @@ from gateway.core.signed_codes import ExpiredCodeError, WrongCodeError
 from gateway.page import export, forms, offer_views, views
 from gateway.page.actions import CODE_MS, Actions, BusyError
 from gateway.page.forms import FormError
+from gateway.page.newcomers import Newcomers
 from gateway.page.owners import is_own
-from gateway.page.streams import STOP, STREAMS_MAX, Shown, Streams
+from gateway.page.streams import STOP, Shown, Streams
 from gateway.page.texts import Texts, all_texts, preferred
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Page:
         """`actions` reads and changes, `terms` are stated by the operator."""
         self._do, self._terms = actions, terms
         self.streams = Streams()
+        self._newcomers = Newcomers()
         folder = resources.files("gateway.page") / "static"
         self._static = {path: (folder / path[1:]).read_bytes() for path in STATIC}
 
@@ -174,6 +176,8 @@ class Page:
             return await self.stop(visit)
         days = forms.number(visit.fields, "days", views.DAYS)
         ticket = forms.one(visit.fields, "here")
+        if visit.person is None and not self._newcomers.may_enter(visit.request.peer, self._do.now_ms()):
+            return _html(views.refused(visit.texts, "too_many"), 429)
         token = visit.token if visit.person is not None and visit.token else self._do.new_token()
         device = self._do.owners.device(token)
         receipt = await self._do.consent(device, visit.person, purposes, days, visit.texts.wording)
@@ -267,7 +271,7 @@ class Page:
         """The changing part of the page with the offers, as server-sent events."""
         if visit.person is None or visit.device is None:
             return Response(200, STOP, "text/event-stream")  # a browser that reconnects after a withdrawal loads the page again
-        if self.streams.open >= STREAMS_MAX:
+        if not self.streams.has_room(visit.person.subject):
             return _html(views.refused(visit.texts, "busy"), 503)
         device, texts = visit.device, visit.texts
 

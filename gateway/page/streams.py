@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.core.state import Changes
 
 STREAMS_MAX = 128
+STREAMS_PERSON_MAX = 8
 ALIVE_S = 15.0  # between two signs of life, so that a page that was closed is noticed
 AGAIN_S = 1.0  # after a read that failed, as while an erasure replaces the key of the database
 STOP = b"event: stop\ndata:\n\n"
@@ -34,6 +35,10 @@ class Streams:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.open = 0
+
+    def has_room(self, subject: str) -> bool:
+        """Whether one more page of a person may wait."""
+        return self.open < STREAMS_MAX and len(self._waiting.get(subject, ())) < STREAMS_PERSON_MAX
 
     def committed(self, changes: Changes) -> None:
         """Wake the pages of the people of a commit."""

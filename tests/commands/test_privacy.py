@@ -174,11 +174,11 @@ def test_the_sheet_names_each_receiver_of_messages_about_single_people() -> None
     assert plain.broker == settings.mqtt.host
     assert (plain.neighbours, plain.webhook) == ("", "")
     assert exits.exits(settings, msgspec.structs.replace(site, neighbours=frozenset({"gw-c", "gw-b"}))).neighbours == "gw-b, gw-c"
-    full = exits.Exits("broker.example", "gw-b", "sms.example", "kiosk-1", "screen-1", 5, "till-1")
+    full = exits.Exits("broker.example", "gw-b", "sms.example", "kiosk-1", "screen-1", 5, "till-1", "127.0.0.1:9100")
     assert [name for name in exits.MESSAGES if not getattr(full, name)] == []
     shown = list(exits.rows(full, "de"))
     assert len(shown) == len(exits.MESSAGES)
-    for name in ("broker.example", "gw-b", "sms.example", "kiosk-1", "screen-1", "till-1"):
+    for name in ("broker.example", "gw-b", "sms.example", "kiosk-1", "screen-1", "till-1", "127.0.0.1:9100"):
         assert any(name in row for row in shown)
     assert len(list(exits.rows(exits.Exits("broker.example"), "fr"))) == 1
     entry = run("sheet", "--config", CONFIG, "--json").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -55,6 +56,7 @@ def test_a_person_is_listed_changed_exported_and_erased_with_every_step_in_the_l
     assert "At the desk" in text(visitor.open("choices"))
     out = tmp_path / "person.sqlite"
     assert desk(served, "export", subject, "--out", str(out))[0] == 0
+    assert out.stat().st_mode & 0o077 == 0
     with closing(sqlite3.connect(out)) as file:
         assert file.execute("SELECT purpose, wording FROM consents ORDER BY 1").fetchall() == [
             ("measurement", "paper-3"),
@@ -137,9 +139,41 @@ def test_a_log_that_was_changed_is_found(tmp_path: Path) -> None:
     assert [entry.at_ms for entry in audit.entries()] == [0, 1, 2]
     assert oct((tmp_path / "audit").stat().st_mode & 0o777) == "0o600"
     lines = whole.splitlines(keepends=True)
-    for changed in (b"".join(lines[1:]), lines[0] + lines[2], whole.replace(b"anna", b"otto", 1), lines[1] + lines[0] + lines[2]):
+    for changed in (
+        whole.replace(b"[2,", b"[7,"),
+        b"".join(lines[1:]),
+        lines[0] + lines[2],
+        whole.replace(b"anna", b"otto", 1),
+        lines[1] + lines[0] + lines[2],
+    ):
         (tmp_path / "audit").write_bytes(changed)
         with pytest.raises(DeskError, match="was changed here"):
             audit.entries()
         with pytest.raises(DeskError):
             audit.append(Entry(9, "anna", "officer", "show", "", "shown"))
+
+
+def test_of_removed_newest_lines_the_noted_code_shows_the_loss(tmp_path: Path) -> None:
+    audit = Audit(tmp_path / "audit", bytes(32))
+    for at in range(2):
+        audit.append(Entry(at, "anna", "officer", "show", "", "shown"))
+    noted = audit.seal()
+    (tmp_path / "audit").write_bytes((tmp_path / "audit").read_bytes().splitlines(keepends=True)[0])
+    assert len(audit.entries()) == 1
+    assert audit.seal() != noted
+
+
+def test_commands_at_the_same_time_keep_one_chain(tmp_path: Path) -> None:
+    """Each append reads the last line and writes the next one; without the lock two lines follow the same one, and the desk is closed."""
+
+    def work(who: str) -> None:
+        audit = Audit(tmp_path / "audit", bytes(32))
+        for at in range(20):
+            audit.append(Entry(at, who, "officer", "show", "", "shown"))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("anna", "otto", "eve")]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(Audit(tmp_path / "audit", bytes(32)).entries()) == 60

@@ -82,8 +82,8 @@ def test_without_a_yes_to_offers_no_moment_is_kept(tmp_path: Path, *, learns: bo
     """A row for each arrival, with place and time, would be a log of visits beside the one that needs a consent to learning."""
     gateway = Gateway(tmp_path, site=make_site(campaign=campaign(learn=learns)), synced=False)
     seen, asked = Phone(), Phone("phone-0002", "e375cf00cafe")
-    wanted: list[tuple[Phone, list[Purpose]]] = [(seen, ["presence", "measurement"]), (asked, ["presence", "offers"])]
-    for phone, purposes in wanted:
+    consents: dict[Phone, tuple[Purpose, ...]] = {seen: ("presence", "measurement"), asked: ("presence", "offers")}
+    for phone, purposes in consents.items():
         gateway.apply(phone.consent(purposes))
         changes = gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe"))
         assert len(changes.decisions.unlogged) == (phone is seen)

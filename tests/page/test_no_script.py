@@ -22,6 +22,7 @@ from gateway.core.state.counts import CountsChanges
 from gateway.core.types import CheckIn
 from gateway.page import export
 from gateway.page.kept import TABLES, Kept
+from gateway.page.newcomers import NEW_MAX
 from tests.kit.gateways import settings_of, store_of
 from tests.kit.pages import ServedPage, Visitor, page_campaign, page_config, text
 from tests.kit.waiting import until
@@ -43,7 +44,7 @@ def reader_rows(served: ServedPage, table: str) -> int:
 def screen_code(served: ServedPage, zone: str = "plaza") -> str:
     """The code on the zone's screen."""
     actions = served.page._do
-    key = signed_codes.issue(actions._secret, "screen", zone, actions.now_ms() + 1_000)
+    key = signed_codes.issue(actions._secret, "screen", zone, actions.now_ms() + 600_000)
     shown = served.visitor().browser.get("/en/screen", params={"key": key})
     assert shown.status_code == 200
     assert shown.headers["refresh"] == "20"
@@ -71,6 +72,15 @@ def test_nothing_is_kept_before_a_yes(served: ServedPage) -> None:
     assert visitor.send("consent", days="365").url.path == "/en/consent"
     assert not visitor.browser.cookies
     assert [reader_rows(served, table) for table in ("contexts", "identities", "register", "facts", "withdrawals")] == [0] * 5
+
+
+def test_new_people_of_one_address_are_bounded_and_the_others_go_on(served: ServedPage) -> None:
+    known = arrive(served)
+    served.page._newcomers._new["127.0.0.1"] = NEW_MAX
+    refused = served.visitor().agree("presence")
+    assert (refused.status_code, "Nothing was kept of you" in text(refused)) == (429, True)
+    assert known.agree("presence", "offers").status_code == 200, "a change of an own consent is always taken"
+    assert reader_rows(served, "contexts") == 1
 
 
 def test_each_purpose_is_a_choice_of_its_own_with_a_receipt(served: ServedPage) -> None:
@@ -139,6 +149,9 @@ def test_a_choice_without_an_offer_is_shown_with_place_and_time(served: ServedPa
     page = text(visitor.open("kept"))
     silent = [row for row in visitor.open("export.json").json()["decisions"] if row["offer"] is None]
     assert [(row["zone"], row["reason"]) for row in silent] == [("cafe", "not_here")]
+    (sent,) = [row for row in visitor.open("export.json").json()["decisions"] if row["offer"]]
+    assert [(one["offer"], one["reason"]) for one in sent["considered"]] == [(sent["offer"], "chosen")]
+    assert 0.0 < sent["considered"][0]["propensity"] < 1.0, "the score is personal data as well"
     assert re.search(r"Choices without an offer .* cafe, \d{4}-\d\d-\d\d \d\d:\d\d", page)
 
 

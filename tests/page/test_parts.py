@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,11 @@ from gateway.core.signed_codes import ExpiredCodeError, WrongCodeError, issue, r
 from gateway.core.types import CheckIn, Consent, Control, Envelope
 from gateway.page.kept import TABLES
 from gateway.page.markup import Html, el, join
+from gateway.page.newcomers import NEW_MAX, Newcomers
 from gateway.page.owners import Owners, draw, is_own
+from gateway.page.streams import STREAMS_MAX, STREAMS_PERSON_MAX, Shown, Streams
 from gateway.page.texts import all_texts, preferred
-from tests.kit.testbed import EVERYTHING, Gateway
+from tests.kit.testbed import DAY_MS, EVERYTHING, HOUR_MS, Gateway
 
 SECRET, OTHER = bytes(range(32)), bytes(range(1, 33))
 PAGE = "#page.00112233445566778899aabbccddeeff"
@@ -120,6 +123,38 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 def entered(gateway: Gateway) -> list[str]:
     """The zones in which the page's person is."""
     return sorted(zone for (_, zone), one in gateway.state.visits.presences.items() if one.entered_ms is not None)
+
+
+def test_one_person_opens_eight_streams_and_all_together_128() -> None:
+    async def render() -> Shown | None:
+        return Shown("a", None)
+
+    async def play() -> None:
+        streams = Streams()
+        opened = []
+        for at in range(STREAMS_MAX):
+            subject = f"p{at // STREAMS_PERSON_MAX}"
+            assert streams.has_room(subject)
+            opened.append(streams.serve(subject, render))
+            await anext(opened[-1])
+            if at == STREAMS_PERSON_MAX - 1:
+                assert not streams.has_room("p0")
+        assert not streams.has_room("new")
+        for one in opened:
+            await one.aclose()
+        assert streams.has_room("p0")
+
+    asyncio.run(play())
+
+
+def test_one_network_takes_no_room_of_the_others() -> None:
+    newcomers, now_ms = Newcomers(), 5 * DAY_MS
+    flood = [newcomers.may_enter(f"fd00::1:{at}", now_ms + at) for at in range(NEW_MAX + 5)]
+    assert flood == [True] * NEW_MAX + [False] * 5, "addresses of one /64 are one"
+    for other in ("fd00:0:0:1::1", "192.0.2.7", ""):
+        assert newcomers.may_enter(other, now_ms + 1_000)
+    assert newcomers.may_enter("fd00::1:7", now_ms + HOUR_MS), "for an hour"
+    assert newcomers.may_enter("fd00::1:7", now_ms - DAY_MS), "a clock that was set back ends the hour too"
 
 
 def test_a_check_in_enters_one_zone_and_makes_an_offer_for_the_page(gateway: Gateway) -> None:

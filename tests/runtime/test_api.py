@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from gateway.adapters.http_tokens import Tokens
 from gateway.build import build
 from gateway.build_store import open_reader
 from gateway.config import ConfigError
-from gateway.core.http import TITLES
+from gateway.core.http import TITLES, Request
 from gateway.core.offers import Campaign
+from gateway.runtime.api import Api
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
 from tests.kit.bundles import make_bundle, tiny_campaign
@@ -224,6 +228,14 @@ def test_health_and_the_document_need_no_token_and_name_no_client(served: Served
     document = served.client.send("GET", "/v1/openapi.json")
     assert document.json["openapi"] == "3.1.0"
     assert "kiosk-plaza" not in document.body.decode() + health.body.decode()
+
+
+def test_health_shows_load_in_whole_seconds_only(served: Served) -> None:
+    for exact, shown in ((None, None), (1, 1_000), (1_000, 1_000), (2_345, 3_000)):
+        latest = msgspec.structs.replace(served.app.latest, round_trip_ms=exact)
+        api = Api(SimpleNamespace(latest=latest), Tokens({}), {}, lambda: 0)  # type: ignore[arg-type]  # the part that is read
+        answer = asyncio.run(api.handle(Request("GET", "/v1/health", {})))
+        assert json.loads(answer.body)["round_trip_ms"] == shown
 
 
 def test_a_full_disk_is_a_busy_gateway_and_nothing_is_folded(served: Served) -> None:

@@ -28,6 +28,7 @@ class Exits(msgspec.Struct, frozen=True):
     screens: str = ""
     people_min: int = 0
     tills: str = ""
+    metrics: str = ""
 
 
 def exits(config: Config, site: Site) -> Exits:
@@ -42,6 +43,7 @@ def exits(config: Config, site: Site) -> Exits:
         clients=", ".join(sorted(name for name, kind in kinds.items() if kind in ASKING)),
         screens=", ".join(sorted(site.screens)) if site.campaign.table.is_screen.any() else "",
         people_min=site.screen_terms.people_min,
+        metrics=f"{config.metrics.host}:{config.metrics.port}" if config.metrics is not None else "",
         tills=", ".join(sorted(name for name, kind in kinds.items() if kind == "till")) if has_coupons else "",
     )
 
@@ -111,6 +113,14 @@ MESSAGES = {
         "anderen Anwesenden kann ein weiterer Mensch auffallen.",
         "Écrans ({screens}) : offres pour au moins {people_min} personnes présentes ensemble. Si toutes les autres sont connues, "
         "une personne de plus peut être remarquée.",
+    ),
+    "metrics": _text(
+        "Monitoring at {metrics}: state and load of the machine, without people. Load, memory, bytes written and refused "
+        "messages rise with traffic: keep it on the machine.",
+        "Überwachung unter {metrics}: Zustand und Last der Maschine, ohne Menschen. Last, Speicher, geschriebene Bytes und "
+        "abgewiesene Nachrichten steigen mit dem Verkehr: auf der Maschine lassen.",
+        "Surveillance à {metrics} : état et charge de la machine, sans personnes. Charge, mémoire, octets écrits et messages "
+        "refusés augmentent avec le trafic : à garder sur la machine.",
     ),
 }
 """Field of Exits -> the sentence."""
