@@ -21,11 +21,14 @@ from gateway.core.learning.person import Effect
 from gateway.core.learning.regression import Weights
 from gateway.core.learning.state import ALL
 from gateway.core.learning.types import category_key
+from gateway.core.measure.exposure import gini
 from gateway.core.offers import Offer
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
 NO_OUTLOOK = Outlook()
+SHOWN_PRIOR = 10.0  # messages
+GINI_AIM, GINI_POWER, LEVER_MAX = 0.12, 4, 4.0
 T = TypeVar("T")
 
 
@@ -62,8 +65,10 @@ class Columns:
         self.shops, self.shop = _codes(offer.shop for offer in offers)
         self._shop_code = {shop: code for code, shop in enumerate(self.shops)}
         self.value = np.array([offer.value_minor for offer in offers], dtype=np.float64)
+        self._value_mean = float(self.value.mean()) if count else 0.0
         self.usual = np.array([offer.usual_minor for offer in offers])
         self.cap = np.array([offer.per_person_day_max for offer in offers], dtype=np.float64)
+        self._starts_ms = np.array([offer.starts_ms for offer in offers], dtype=np.float64)
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.float64)
         placed = [tuple(sorted({f"{zone}|{when}" for zone in offer.zones for when in offer.occasions})) for offer in offers]
         placements, self.placement = _codes(placed)
@@ -111,9 +116,24 @@ class Columns:
         found = self._outlooks[:, positions]
         return Outlooks(found[: len(DEVIATIONS)], *found[len(DEVIATIONS) :])
 
-    def shown(self, shown: Mapping[str, float]) -> Floats:
-        """Messages by offer (all offers,)."""
-        return self._kept("shown", (shown,), lambda: [shown.get(id_, 0.0) for id_ in self.ids])
+    def levers(self, shown: Mapping[str, float], now_ms: int) -> Floats:
+        """Minor units by which a message is worth more for offers shown less than an even share, and less for others, (all offers,).
+
+        The same for all people and moments: with a bound on the exposure of each offer, the most margin has one price a message and offer.
+        It is the logarithm of the even exposure over the offer's own, in mean margins, times a power of the Gini coefficient of the present
+        offers: exposures that are nearly even cost no margin. A few messages of each are counted besides, as the first ones are uneven by
+        chance.
+        """
+        return self._kept("levers", (shown, now_ms // busy.HOUR_MS), lambda: self._levers(shown, now_ms))
+
+    def _levers(self, shown: Mapping[str, float], now_ms: int) -> list[float]:
+        counts = np.array([shown.get(id_, 0.0) for id_ in self.ids]) + SHOWN_PRIOR
+        present = counts[(self._starts_ms <= now_ms) & (now_ms < self.ends_ms)]
+        if not len(present):
+            return [0.0] * len(counts)
+        strength = min((gini(present.tolist()) / GINI_AIM) ** GINI_POWER, LEVER_MAX) * self._value_mean
+        apart: list[float] = (np.minimum(np.maximum(np.log(present.mean() / counts), -1.0), 1.0) * strength).tolist()
+        return apart
 
     def habits(self, habits: Mapping[str, Habit]) -> Floats:
         """Factors of a person on the visits of each shop, (shops,)."""

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.core.attributes.schema import Schema
 from gateway.core.learning import anyway, explore, outlook, person, predictors, regression
@@ -78,7 +77,9 @@ class Learner:
         doubt = propensity * (1.0 - propensity)
         lost = min(recent, predictors.RECENT_MAX) * self._tiredness(state) * doubt * (margin + risk)
         deviation = np.sqrt(np.minimum(shared.variance, 1.0 / (doubt * (self.settings.rows_min + 1.0) + TINY)))
-        arms = explore.Arms(odds, deviation, margin * self._levers(state, at) + risk, cost + risk)
+        arms = explore.Arms(
+            odds, deviation, margin + risk, cost + risk - columns.levers(state.shown, here.now_ms)[at] * (self.settings.lever * redeemed)
+        )
         net = propensity * margin - cost - (1.0 - propensity) * risk
         return Weighed(propensity, without, usually, margin, net, np.maximum(lost, 0.0), among, arms, rows, score)
 
@@ -106,16 +107,6 @@ class Learner:
         """Log-odds that all offers lose by one recent contact."""
         model = state.models.get(ALL)
         return 0.0 if model is None else max(0.0, -float(model.arrays(self.plan.shape)[0][RECENT, 0]))
-
-    def _levers(self, state: LearnedState, positions: NDArray[np.intp]) -> Floats:
-        """Factors on the values of offers, above 1 for those shown less than an even share and below 1 for the others.
-
-        So exposure stays even among the offers above the campaign's least propensity, which no lever changes.
-        """
-        shown = self._columns.shown(state.shown)
-        even = shown.sum() / max(len(state.shown), 1)
-        levers: Floats = ((even + 1.0) / (shown[positions] + 1.0)) ** self.settings.lever_power
-        return np.minimum(np.maximum(levers, self.settings.lever_min), self.settings.lever_max)
 
     def _risks(self, state: LearnedState, me: PersonState, here: Moment, now: _Figures) -> Floats:
         """The margin that each offer loses if it is not accepted: P(dismissed) x prospects."""

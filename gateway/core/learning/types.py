@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Settings of a site. `horizon_ms` is the time within which a purchase would have come anyway, `buys` the purchases per visit.
 
     `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so the ramp counts these.
+    `lever` is the price of uneven exposure in mean margins (`Columns.levers`).
     `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
     and `moments` those a day of a person before the first; each with its weight in rows or days.
     """
@@ -38,9 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     floor: float = 0.005
     rows_min: float = 150.0
     look_ahead_days: float = 30.0
-    lever_power: float = 2.0
-    lever_min: float = 0.5
-    lever_max: float = 2.0
+    lever: float = 0.15
     redeemed: tuple[float, float] = (0.8, 20.0)
     dismissed: tuple[float, float] = (0.6, 20.0)
     moments: tuple[float, float] = (4.0, 2.0)
