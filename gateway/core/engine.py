@@ -319,6 +319,7 @@ class _Batch(UnitOfWork):
             fired=fired,
             is_silent=incidents.is_silent(self, zone),
             set_ms=self.state.clock.set_ms,
+            doubt_ms=self.state.clock.doubt_ms(self.now_ms),
             is_unconfirmed=channel == "phone" and second_fact.is_missing(self, subject.subject),
             beside=slate.contacts,
         )

@@ -72,6 +72,16 @@ def test_a_start_with_a_right_clock_counts_the_time_without_power() -> None:
     assert trusted(NOW + 8 * HOUR, 0, NOW).steady_ms(NOW + 9 * HOUR) == NOW + 9 * HOUR
 
 
+def test_until_it_has_settled_the_time_without_power_is_in_doubt() -> None:
+    state = ClockState(NOW + DAY, 0, NOW - HOUR)
+    assert state.doubt_ms(NOW + DAY + MINUTE) == DAY + HOUR
+    state.rebase(-DAY)
+    assert state.doubt_ms(NOW + 2 * MINUTE) == HOUR
+    state.note(NOW + limits.CLOCK_SETTLE_MS, FLOOR)
+    assert (state.is_trusted, state.doubt_ms(NOW + HOUR)) == (True, 0)
+    assert ClockState(NOW).doubt_ms(NOW) == 0, "on the first start there is no older contact"
+
+
 def test_a_step_back_after_a_start_corrects_it_but_never_behind_the_newest_decision() -> None:
     state = ClockState(NOW + DAY, 0, NOW - HOUR)
     state.rebase(-DAY)

@@ -15,6 +15,7 @@ import pytest
 from gateway.adapters import clock as clock_port
 from gateway.adapters.clock import SystemClock
 from gateway.core.bus import Link, Publication
+from gateway.core.state.clock import ClockState
 from gateway.core.types import Message, Observation
 from gateway.runtime.app import App
 from gateway.runtime.mailbox import Mailbox
@@ -195,6 +196,34 @@ def test_a_wrong_clock_does_no_harm(shared: Gateway, monkeypatch: pytest.MonkeyP
     before = len(play.offers)
     play.walk(30)
     assert len(play.offers) > before, "the next day there are offers again"
+
+
+def a_day_ahead_at_a_start(shared: Gateway, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The true days of the offers: the day's cap is reached, and the gateway wakes up with a clock a day ahead, for four minutes."""
+    kernel = Kernel(berlin_ms(2026, 6, 10, 12))
+    monkeypatch.setattr(clock_port, "time", kernel)
+    shared.wipe()
+    play = Play(shared, kernel)
+    play.walk(30)
+    kernel.wall_ms += DAY_MS
+    play.start()
+    play.walk(4)
+    play.jump(-DAY_MS)
+    play.walk(60)
+    first = [local_day(true_ms) for true_ms, _ in play.offers]
+    play.wait(26 * HOUR_MS)
+    play.walk(30)
+    assert len(play.offers) > len(first), "the next day there are offers again"
+    return first
+
+
+def test_a_clock_that_is_a_day_ahead_at_a_start_opens_no_cap(shared: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert a_day_ahead_at_a_start(shared, monkeypatch) == ["2026-06-10"] * CAP
+
+
+def test_without_doubt_in_it_one_offer_of_the_next_day_would_leave(shared: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClockState, "doubt_ms", lambda _state, _now_ms: 0)
+    assert len(a_day_ahead_at_a_start(shared, monkeypatch)) > CAP
 
 
 def test_a_clock_that_fell_to_1970_over_restarts_opens_no_cap(shared: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

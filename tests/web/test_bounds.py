@@ -224,6 +224,16 @@ def test_no_bytes_make_a_5xx(noise: bytes, cut: int, *, wrapped: bool, client: T
     assert client.post("/v1/batches", content=body, headers=bearer()).status_code in {200, 413, 422}
 
 
+def test_without_the_guard_of_the_inflater_bytes_make_a_5xx(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unguarded(Inflater):
+        def feed(self, piece: bytes) -> None:
+            self._text += self._gzip.decompress(piece)
+
+    monkeypatch.setattr("dashboard.intake.Inflater", Unguarded)
+    with TestClient(create_app(settings), base_url="http://localhost", raise_server_exceptions=False) as client:
+        assert client.post("/v1/batches", content=b"no gzip", headers=bearer()).status_code == 500
+
+
 paths = st.text(string.ascii_letters + string.digits + "/.-_%?=&<>'\"", max_size=30)
 
 

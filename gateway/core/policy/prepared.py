@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
     or an event that is live. An incident makes the zone `is_silent`. `beside` are the items that a slate has already. The clock was set
-    by `set_ms` in total. The person `is_unconfirmed` without a second fact, see `gateway.core.second_fact`.
+    by `set_ms` in total, and `doubt_ms` of the time may not have passed (see `gateway.core.state.clock`). The person `is_unconfirmed`
+    without a second fact, see `gateway.core.second_fact`.
     """
 
     subject: SubjectContext
@@ -49,6 +50,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     is_silent: bool = False
     beside: tuple[Contact, ...] = ()
     set_ms: int = 0
+    doubt_ms: int = 0
     is_unconfirmed: bool = False
 
 
@@ -110,10 +112,14 @@ class Prepared:
         return np.array(found, dtype=np.bool_)
 
     def within(self, seconds: int) -> list[Contact]:
-        """The contacts of the last seconds, by the clock of then or in time that has really passed."""
+        """The contacts of the last seconds, by the clock of then or in time that has certainly passed."""
         from_ms, now_ms = self.request.now_ms - seconds * 1_000, self.request.now_ms
-        times = ((contact, *contact.times_ms(self.request.set_ms)) for contact in self.request.subject.reached)
-        return [contact for contact, at_ms, passed_ms in times if from_ms < at_ms <= now_ms or passed_ms > from_ms]
+        return [contact for contact, at_ms, passed_ms in self._timed() if from_ms < at_ms <= now_ms or passed_ms > from_ms]
+
+    def _timed(self) -> Iterator[tuple[Contact, int, int]]:
+        """Each contact of the person with its time by the clock of then, and the latest time by the clock of now that it may have."""
+        set_ms = self.request.set_ms + self.request.doubt_ms
+        return ((contact, *contact.times_ms(set_ms)) for contact in self.request.subject.reached)
 
     def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
         """How many of these contacts were with each of these offers."""
@@ -123,11 +129,8 @@ class Prepared:
         return times
 
     def _today(self) -> list[Contact]:
-        """The contacts of the local day, by the clock of then or in time that has really passed."""
-        contacts = self.request.subject.reached
-        if not contacts:
+        """The contacts of the local day, by the clock of then or in time that has certainly passed."""
+        if not self.request.subject.reached:
             return []
         start_ms, end_ms = local_day_ms(self.clock)
-        set_ms = self.request.set_ms
-        times = ((contact, *contact.times_ms(set_ms)) for contact in contacts)
-        return [contact for contact, at_ms, passed_ms in times if start_ms <= at_ms < end_ms or passed_ms >= start_ms]
+        return [contact for contact, at_ms, passed_ms in self._timed() if start_ms <= at_ms < end_ms or passed_ms >= start_ms]

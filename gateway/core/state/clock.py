@@ -5,6 +5,9 @@ which the gateway was off, or the end of an error that was there before: it coun
 short. On the first start of a database there is no older contact, and such a step is time. A step back corrects the start. A step back
 that was counted is forgotten at a start if the clock may have been corrected while the gateway was off. At a start steady time is never
 before the newest decision.
+
+Until the clock of a start has settled, the time for which the gateway was off is in doubt: a clock that woke up a day ahead would open the
+caps of the next day. Caps then count as if the gateway had not been off.
 """
 
 from __future__ import annotations
@@ -30,6 +33,13 @@ class ClockState:
     def steady_ms(self, now_ms: int) -> int:
         """The steady time at `now_ms`."""
         return now_ms - self.set_ms
+
+    def doubt_ms(self, now_ms: int) -> int:
+        """Milliseconds of steady time that may not have passed since the newest decision before the start; 0 once the clock is trusted."""
+        if self.is_trusted or self._is_first:
+            return 0
+        running_ms = now_ms - self._settles_ms + limits.CLOCK_SETTLE_MS
+        return max(0, self.steady_ms(now_ms) - self._newest_ms - running_ms)
 
     def note(self, now_ms: int, floor_ms: int) -> None:
         """Trust the clock once it is set and has settled."""
