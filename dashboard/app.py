@@ -38,6 +38,7 @@ from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
 from dashboard.results.routes import ResultPages
+from dashboard.retention import Retention
 from dashboard.settings import Settings
 from dashboard.store import Store
 from dashboard.studio.api import DesiredApi
@@ -91,11 +92,11 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     accounts = Accounts(store, settings.audit_key or secrets.token_bytes(32), settings.now_ms)
     access = Access(accounts, is_secure=settings.is_secure)
 
-    watch = AlarmWatch(settings, store)
+    watch, retention = AlarmWatch(settings, store), Retention(settings, store, accounts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(watch.run())]
+        tasks = [asyncio.create_task(watch.run()), asyncio.create_task(retention.run())]
         if store.is_shared:
             tasks.append(asyncio.create_task(Announcer(store, {"records": notifier, "orders": orders}).run()))
         yield
