@@ -29,8 +29,9 @@ from dashboard.fleet.alarms import AlarmWatch
 from dashboard.fleet.routes import FleetPages
 from dashboard.gateways import register
 from dashboard.live import Notifier
+from dashboard.openapi import document
 from dashboard.pages import Pages, page_routes
-from dashboard.people.access import Access, HostList, NeedsLogin, read_form
+from dashboard.people.access import Access, HostList, NeedsLogin, is_of_program, read_form
 from dashboard.people.accounts import Accounts
 from dashboard.people.login import LoginPages, login_form
 from dashboard.people.routes import AccountPages
@@ -127,7 +128,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
     app.include_router(AccountPages(settings, store, accounts, access, rendering).routes())
     app.include_router(QuarantinePages(settings, store, accounts, rendering, notifier).routes())
-    app.add_api_route("/v1/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
+    app.add_api_route("/v1/openapi.json", lambda: JSONResponse(document(has_campaigns=publisher is not None)), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_middleware(HostList, hosts=settings.all_hosts)
     app.add_middleware(SecurityHeaders)
@@ -139,13 +140,13 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
 def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:
     def answer(request: Request, status: int, line: str) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status in (429, 503) else {}
-        if request.url.path.startswith("/v1/"):
+        if is_of_program(request):
             return JSONResponse({"error": line}, status, headers)
         return HTMLResponse(pages.error(request, status, line), status, headers)
 
     @app.exception_handler(NeedsLogin)
     def on_needs_login(request: Request, fault: NeedsLogin) -> Response:
-        if request.url.path.startswith("/v1/") or request.url.path == "/live":
+        if is_of_program(request) or request.url.path == "/live":
             return answer(request, 401, "log in, or send the bearer token of an account (page /account)")
         if request.method == "GET":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -177,7 +178,7 @@ def _answer_absence(app: FastAPI, rendering: Rendering) -> None:
     async def kept(request: Request, fault: DBAPIError, status: int, title: str, line: str) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, str(fault.orig).strip().split("\n", 1)[0])
         headers = {"Retry-After": "5"}
-        if request.url.path.startswith("/v1/") or request.url.path == "/live":
+        if is_of_program(request) or request.url.path == "/live":
             return JSONResponse({"error": line}, status, headers)
         try:
             form = await read_form(request) if request.method == "POST" else FormData()

@@ -37,7 +37,8 @@ def delete_before(connection: Connection, before_ms: int) -> None:
 
 def first_ms(connection: Connection) -> int | None:
     """Start of the oldest period of all sums, None without one."""
-    return connection.execute(select(func.min(sums.c.window_start_ms)).where(sums.c.window_start_ms >= 0)).scalar_one()
+    found: int | None = connection.execute(select(func.min(sums.c.window_start_ms)).where(sums.c.window_start_ms >= 0)).scalar_one()
+    return found
 
 
 class Retention:
