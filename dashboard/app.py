@@ -29,8 +29,9 @@ from dashboard.fleet.alarms import AlarmWatch
 from dashboard.fleet.routes import FleetPages
 from dashboard.gateways import register
 from dashboard.live import Notifier
+from dashboard.openapi import document
 from dashboard.pages import Pages, page_routes
-from dashboard.people.access import Access, HostList, NeedsLogin, read_form
+from dashboard.people.access import Access, HostList, NeedsLogin, is_of_program, read_form
 from dashboard.people.accounts import Accounts
 from dashboard.people.login import LoginPages, login_form
 from dashboard.people.routes import AccountPages
@@ -38,6 +39,7 @@ from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
 from dashboard.results.routes import ResultPages
+from dashboard.retention import Retention
 from dashboard.settings import Settings
 from dashboard.store import Store
 from dashboard.studio.api import DesiredApi
@@ -94,12 +96,12 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     accounts = Accounts(store, settings.audit_key or secrets.token_bytes(32), settings.now_ms)
     access = Access(accounts, is_secure=settings.is_secure)
 
-    watch = AlarmWatch(settings, store)
+    watch, retention = AlarmWatch(settings, store), Retention(settings, store, accounts)
     dry_runs = DryRuns(settings, store)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(watch.run())]
+        tasks = [asyncio.create_task(watch.run()), asyncio.create_task(retention.run())]
         if store.is_shared:
             tasks.append(asyncio.create_task(Announcer(store, {"records": notifier, "orders": orders}).run()))
         yield
@@ -133,7 +135,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
     app.include_router(AccountPages(settings, store, accounts, access, rendering).routes())
     app.include_router(QuarantinePages(settings, store, accounts, rendering, notifier).routes())
-    app.add_api_route("/v1/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
+    app.add_api_route("/v1/openapi.json", lambda: JSONResponse(document(has_campaigns=publisher is not None)), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_middleware(HostList, hosts=settings.all_hosts)
     app.add_middleware(SecurityHeaders)
@@ -145,13 +147,13 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
 def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:
     def answer(request: Request, status: int, line: str) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status in (429, 503) else {}
-        if request.url.path.startswith("/v1/"):
+        if is_of_program(request):
             return JSONResponse({"error": line}, status, headers)
         return HTMLResponse(pages.error(request, status, line), status, headers)
 
     @app.exception_handler(NeedsLogin)
     def on_needs_login(request: Request, fault: NeedsLogin) -> Response:
-        if request.url.path.startswith("/v1/") or request.url.path == "/live":
+        if is_of_program(request) or request.url.path == "/live":
             return answer(request, 401, "log in, or send the bearer token of an account (page /account)")
         if request.method == "GET":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -183,7 +185,7 @@ def _answer_absence(app: FastAPI, rendering: Rendering) -> None:
     async def kept(request: Request, fault: DBAPIError, status: int, title: str, line: str) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, str(fault.orig).strip().split("\n", 1)[0])
         headers = {"Retry-After": "5"}
-        if request.url.path.startswith("/v1/") or request.url.path == "/live":
+        if is_of_program(request) or request.url.path == "/live":
             return JSONResponse({"error": line}, status, headers)
         try:
             form = await read_form(request) if request.method == "POST" else FormData()

@@ -62,6 +62,9 @@ def serve(
     public_url: Annotated[str, typer.Option(help="Address of the desk for people, such as https://desk.example.")] = "",
     audit_key: Annotated[Path | None, typer.Option(help="File with the key of the audit log; by default beside a SQLite file.")] = None,
     alarm_url: Annotated[str, typer.Option(help="Address that new alarms of the fleet are posted to as JSON.")] = "",
+    keep_days: Annotated[
+        int | None, typer.Option(min=limits.KEEP_DAYS_MIN, help="Delete months that ended so many days ago; by default none.")
+    ] = None,
     people_max: Annotated[
         int, typer.Option(min=1, help="Most people in one zone and window of a gateway; larger counts are quarantined.")
     ] = limits.PEOPLE_MAX,
@@ -90,6 +93,7 @@ def serve(
             time_zone,
             public_url=public_url,
             people_max=people_max,
+            keep_days=keep_days,
             alarm_url=alarm_url,
             world=world,
             hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison

@@ -53,6 +53,10 @@ HALF_OPEN_MAX = 128  # connections without a complete header; a further one ends
 DRY_RUN_S_MAX = 120.0
 DRY_RUNS_ROWS_MAX = 100  # kept
 
+# --- retention ---------------------------------------------------------------------------------
+KEEP_DAYS_MIN = 130  # over BEHIND_MS_MAX and a month: no plausible record is of a deleted month
+RETENTION_S = 3_600.0
+
 # --- contact with gateways ---------------------------------------------------------------------
 LATE_WINDOWS = 2
 SILENT_WINDOWS = 6
@@ -78,6 +82,7 @@ TOKEN_CHARS_MAX = 512
 assert BODY_BYTES_MAX < TEXT_BYTES_MAX
 assert RECORDS_PER_BATCH_MAX * 600 < TEXT_BYTES_MAX  # a record's JSON is under 600 bytes
 assert RECORDS_PER_BATCH_MAX < GROUP_RECORDS_MAX
+assert KEEP_DAYS_MIN * 86_400_000 > BEHIND_MS_MAX + 31 * 86_400_000
 assert LATE_WINDOWS < SILENT_WINDOWS
 assert GAP_S < REFRESH_S
 assert READERS_MAX + HELD_MAX + HALF_OPEN_MAX < CONNECTIONS_MAX  # open pages leave connections for gateways

@@ -38,6 +38,11 @@ def next_month_ms(month_ms: int) -> int:
     return month_start_ms(month_ms + 32 * 86_400_000)
 
 
+def month_name(at_ms: int) -> str:
+    """Year and month of a time, in UTC."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m}"
+
+
 def make_hash_partitions(connection: Connection) -> None:
     """Make the partitions of the tables without time. Does nothing on SQLite."""
     if has_partitions(connection):
@@ -76,7 +81,7 @@ def _make_hashes(connection: Connection, parent: str, name: str) -> None:
 
 
 def _name(table: str, month_ms: int) -> str:
-    return f"{table}_{datetime.fromtimestamp(month_ms / 1000, UTC):%Y_%m}"
+    return f"{table}_{month_name(month_ms).replace('-', '_')}"
 
 
 def _kind(table: Table) -> str:

@@ -89,6 +89,7 @@ class Settings(BaseModel):
         "", pattern=r"^(https?://[^\s/]+)?/?$", description="address of the desk for people, if not the one it listens on"
     )
     alarm_url: str = Field("", pattern=r"^(https?://\S+)?$", repr=False, description="address that new alarms are posted to as JSON")
+    keep_days: int | None = Field(None, ge=limits.KEEP_DAYS_MIN, description="days after which old months are deleted; None keeps all")
     people_max: int = Field(limits.PEOPLE_MAX, gt=0, description="most people in one zone and window of a gateway")
     demonstration_links: dict[str, str] = Field({}, repr=False, description="token -> account that its link logs in; for loopback only")
     campaign: str = Field("", description="text of the base bundle's campaign, the first version of a new desk")

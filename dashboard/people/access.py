@@ -24,8 +24,10 @@ from dashboard import limits
 from dashboard.people.accounts import Accounts, Caller
 from dashboard.people.roles import PAGES
 from dashboard.refusals import Refused
+from dashboard.tables import FORMATS
 
 CSRF = "csrf"
+FILES = tuple(f".{suffix}" for suffix in FORMATS)
 
 
 class NeedsLogin(Exception):  # noqa: N818  an expected response, not an error of the program
@@ -99,10 +101,16 @@ class Access:
 
     def _caller(self, request: Request) -> Caller | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and request.method == "GET" and request.url.path.startswith("/v1/"):
+        if scheme.lower() == "bearer" and request.method == "GET" and is_of_program(request):
             return self._accounts.caller(token.strip(), "program")
         cookie = request.cookies.get(self._cookie)
         return self._accounts.caller(cookie, "browser") if cookie else None
+
+
+def is_of_program(request: Request) -> bool:
+    """Whether a program asks, not a browser: under `/v1/`, or for a table as a file with a token."""
+    path = request.url.path
+    return path.startswith("/v1/") or (path.endswith(FILES) and "authorization" in request.headers)
 
 
 def is_own_form(request: Request, caller: Caller, form: FormData) -> bool:

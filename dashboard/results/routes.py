@@ -59,7 +59,7 @@ class ResultPages:
 
     def file(self, suffix: str, span: str = "all", by: str = "offer") -> Response:
         """A table with a column for each value and one for half of its 95 % interval."""
-        view = View(span=known_span(span))
+        view, label = View(span=known_span(span)), _label(by)
         kind: type[msgspec.Struct] = Hour if by == "hour" else Result
         with self._store.reading() as connection:
             values: Sequence[msgspec.Struct] = (
@@ -67,7 +67,7 @@ class ResultPages:
                 if by == "hour"
                 else self._results(connection, view, _by(by), self._known(connection)).rows
             )
-        return answer(table_of(kind, values), f"results-by-{_label(by).replace(' ', '-')}", suffix)
+        return answer(table_of(kind, values), f"results-by-{label.replace(' ', '-')}", suffix)
 
     def _context(self, connection: Connection, view: View, by: By, now_ms: int) -> dict[str, Any]:
         of = self._known(connection)

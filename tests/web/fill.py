@@ -25,6 +25,7 @@ SUMS = (
     f"SELECT 'places', window_start_ms, window_ms, offer, zone, outcome, {BY_CELL} FROM contacts GROUP BY 2, 3, 4, 5, 6",
     f"SELECT 'offers', window_start_ms, window_ms, offer, '', outcome, {BY_CELL} FROM contacts GROUP BY 2, 3, 4, 6",
     f"SELECT 'joined', window_start_ms, window_ms, '', zone, '', {BY_CELL} FROM joined GROUP BY 2, 3, 5",
+    "SELECT 'days', window_start_ms, window_ms, offer, '', '', 0, 0, count(DISTINCT gateway) FROM contacts GROUP BY 2, 3, 4",
     "SELECT 'days', window_start_ms, window_ms, '', '', '', 0, 0, count(*) FROM joined WHERE zone = '' GROUP BY 2, 3",
     "SELECT 'health', window_start_ms, window_ms, '', '', '', 0, 0, count(*) FROM health GROUP BY 2, 3",
     "SELECT 'stored', received_ms, 86400000, '', '', 'records', count(*), 0, count(*) FROM records GROUP BY 2",

@@ -83,10 +83,14 @@ def steps(draw: st.DrawFn) -> list[Step]:
     return made
 
 
+def take(store: Store, body: Json, now_ms: int = NOW_MS) -> None:
+    store.take(decode(json.dumps(body).encode(), body["gateway"]), now_ms)
+
+
 def run(store: Store, made: Sequence[Step]) -> None:
     for kind, what in made:
         if kind == "batch":
-            store.take(decode(json.dumps(what).encode(), what["gateway"]), NOW_MS)
+            take(store, what)
             continue
         with store.writing() as connection:
             if kind == "retract":
@@ -124,7 +128,7 @@ def recomputed(store: Store) -> Sums:  # noqa: C901  a loop for each table
         for row in connection.execute(select(health)):
             add("health", row.window_start_ms, row.window_ms, "", "", "", 0, 0, 1)
         spans = select(contacts.c.gateway, contacts.c.window_start_ms, contacts.c.window_ms).distinct()
-        for offer in ("", "tea", "cake"):
+        for offer in ("", *connection.execute(select(contacts.c.offer).distinct()).scalars()):
             for _, start, length in connection.execute(spans.where(contacts.c.offer == offer) if offer else spans):
                 add("days", start, length, offer, "", "", 0, 0, 1)
         for name, table in (("records", records), ("batches", batches)):
