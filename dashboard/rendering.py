@@ -24,6 +24,7 @@ OUTCOME_LABELS = {
 }
 NAVIGATION = (
     ("/", "Overview"),
+    ("/map", "Map"),
     ("/results", "Results"),
     ("/campaign", "Campaign"),
     ("/fleet", "Fleet"),

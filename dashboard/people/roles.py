@@ -41,6 +41,8 @@ PAGES: Mapping[str, Access] = {
     "POST /people/invite": _only(),
     "POST /people/change": _only(),
     "GET /audit": _only("privacy officer"),
+    "GET /map": ALL,
+    "GET /map/live": ALL,
     "GET /results": ALL,
     "GET /results.csv": ALL,
     "GET /results.json": ALL,
