@@ -35,6 +35,7 @@ from dashboard.people.access import Access, HostList, NeedsLogin, read_form
 from dashboard.people.accounts import Accounts
 from dashboard.people.login import LoginPages, login_form
 from dashboard.people.routes import AccountPages
+from dashboard.privacy.routes import PrivacyPages
 from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
@@ -131,6 +132,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     app.include_router(EditorPages(settings, store, accounts, rendering, publisher, dry_runs).routes())
     app.include_router(TryPages(settings, store, rendering, publisher, dry_runs).routes())
     app.include_router(MapPages(settings, store, rendering, notifier).routes())
+    app.include_router(PrivacyPages(settings, store, accounts, rendering).routes())
     app.include_router(FleetPages(settings, store, accounts, rendering).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())

@@ -28,6 +28,7 @@ NAVIGATION = (
     ("/results", "Results"),
     ("/campaign", "Campaign"),
     ("/fleet", "Fleet"),
+    ("/privacy", "Privacy"),
     ("/quarantine", "Quarantine"),
     ("/people", "People"),
     ("/audit", "Audit log"),

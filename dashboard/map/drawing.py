@@ -12,20 +12,21 @@ from typing import NamedTuple
 from dashboard.map.plans import Plan, Point, Zone
 
 WIDE = 640.0
-AIR_M = 14.0  # around the zones
-LABEL = 60.0  # room below a zone for its name and number
+AIR_M = 10.0  # around the zones
+LABEL = 54.0  # room below a zone for its name and number
 LONG = 2.4  # a longer site is split
 RADIUS_MIN = 14.0
 
 
 class Shape(NamedTuple):
-    """A zone in the drawing: circle, or the points of its outlines; its label is centred at (x, label_y)."""
+    """A zone in the drawing: circle, or the points of its outlines; its label is centred at (label_x, label_y)."""
 
     zone: Zone
     x: float
     y: float
     radius: float
     outlines: tuple[str, ...]
+    label_x: float
     label_y: float
 
 
@@ -80,10 +81,9 @@ def _shape(zone: Zone, strip: _Strip) -> Shape:
     radius = max(RADIUS_MIN, zone.radius_m * strip.scale)
     low = max((strip.place(point)[1] for outline in zone.outlines for point in outline), default=y + radius)
     # A name stays within the drawing: it may need this many units on each side.
-    half = min(WIDE / 2, 7.0 * len(zone.title))
-    return Shape(
-        zone, round(min(max(x, half), WIDE - half), 1) if outlines else round(x, 1), round(y, 1), round(radius, 1), outlines, round(low, 1)
-    )
+    half = min(WIDE / 2, 6.5 * len(zone.title))
+    label_x = min(max(x, half), WIDE - half)
+    return Shape(zone, round(x, 1), round(y, 1), round(radius, 1), outlines, round(label_x, 1), round(low, 1))
 
 
 def _points(line: Sequence[Point], strip: _Strip) -> str:

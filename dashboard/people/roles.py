@@ -43,6 +43,8 @@ PAGES: Mapping[str, Access] = {
     "GET /audit": _only("privacy officer"),
     "GET /map": ALL,
     "GET /map/live": ALL,
+    "GET /privacy": ALL,
+    "POST /privacy/audit": _only("privacy officer", "operator"),
     "GET /results": ALL,
     "GET /results.csv": ALL,
     "GET /results.json": ALL,

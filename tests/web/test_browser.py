@@ -32,6 +32,8 @@ PAGES: tuple[str, ...] = (
     "/offers/two-for-one-on-everything-that-the-market-has-left-today",
     "/gateways/nope",
     "/map",
+    "/privacy",
+    "/privacy?gateway=gw-a",
     f"/map?span=week&at={START_MS}",
     "/results",
     "/results?by=zone",
