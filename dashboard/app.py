@@ -29,12 +29,14 @@ from dashboard.fleet.alarms import AlarmWatch
 from dashboard.fleet.routes import FleetPages
 from dashboard.gateways import register
 from dashboard.live import Notifier
+from dashboard.map.routes import MapPages
 from dashboard.openapi import document
 from dashboard.pages import Pages, page_routes
 from dashboard.people.access import Access, HostList, NeedsLogin, is_of_program, read_form
 from dashboard.people.accounts import Accounts
 from dashboard.people.login import LoginPages, login_form
 from dashboard.people.routes import AccountPages
+from dashboard.privacy.routes import PrivacyPages
 from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
@@ -51,6 +53,7 @@ from dashboard.studio.try_routes import TryPages
 
 log = logging.getLogger("wayside.dashboard")
 
+STREAMS = ("/live", "/map/live")
 SECRET_FIELDS = ("password", "old", "again")  # of forms; not shown again
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -130,6 +133,8 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
     app.include_router(EditorPages(settings, store, accounts, rendering, publisher, dry_runs).routes())
     app.include_router(TryPages(settings, store, rendering, publisher, dry_runs).routes())
+    app.include_router(MapPages(settings, store, rendering, notifier).routes())
+    app.include_router(PrivacyPages(settings, store, accounts, rendering).routes())
     app.include_router(FleetPages(settings, store, accounts, rendering).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
@@ -153,7 +158,7 @@ def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:
 
     @app.exception_handler(NeedsLogin)
     def on_needs_login(request: Request, fault: NeedsLogin) -> Response:
-        if is_of_program(request) or request.url.path == "/live":
+        if is_of_program(request) or request.url.path in STREAMS:
             return answer(request, 401, "log in, or send the bearer token of an account (page /account)")
         if request.method == "GET":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -185,7 +190,7 @@ def _answer_absence(app: FastAPI, rendering: Rendering) -> None:
     async def kept(request: Request, fault: DBAPIError, status: int, title: str, line: str) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, str(fault.orig).strip().split("\n", 1)[0])
         headers = {"Retry-After": "5"}
-        if is_of_program(request) or request.url.path == "/live":
+        if is_of_program(request) or request.url.path in STREAMS:
             return JSONResponse({"error": line}, status, headers)
         try:
             form = await read_form(request) if request.method == "POST" else FormData()

@@ -22,6 +22,7 @@ from rich.console import Console
 from dashboard import limits
 from dashboard.app import create_app
 from dashboard.database import StoreError
+from dashboard.map.plans import PlanError, read_plans
 from dashboard.people.accounts import Accounts
 from dashboard.people.audit import AuditKeyError, read_key, verify
 from dashboard.people.roles import ROLES, Role
@@ -74,6 +75,9 @@ def serve(
     campaign_key: Annotated[
         Path | None, typer.Option(help="Private key that signs published bundles and orders; gateways trust its public half.")
     ] = None,
+    plan: Annotated[
+        list[Path] | None, typer.Option(help="Plan of a site: GeoJSON with the property `zone`, or a gateway's config; may be repeated.")
+    ] = None,
     world: Annotated[str, typer.Option(help="Simulated city of dry runs: street, mall, station or a scenario's file.")] = "",
     demonstration: Annotated[
         bool, typer.Option(help="Make two accounts and print links that log in without a password; on loopback only.")
@@ -96,6 +100,7 @@ def serve(
             keep_days=keep_days,
             alarm_url=alarm_url,
             world=world,
+            plans=read_plans(plan or ()),
             hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
             audit_key=read_key(place.audit_key),
             demonstration_links=links,
@@ -104,7 +109,7 @@ def serve(
         publisher = (
             None if bundle is None or bundle_key is None or campaign_key is None else Publisher.load(bundle, bundle_key, campaign_key)
         )
-    except SettingsError as error:
+    except (SettingsError, PlanError) as error:
         _fail(str(error), 2)
     except (AuditKeyError, StudioError) as error:
         _fail(str(error), 1)

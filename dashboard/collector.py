@@ -19,6 +19,7 @@ from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
 from dashboard.metrics import CONTENT_TYPE, metrics
 from dashboard.people.throttle import Throttle
+from dashboard.privacy.noises import Noises
 from dashboard.refusals import Refused
 from dashboard.rollups import stored
 from dashboard.settings import Settings, digest
@@ -31,6 +32,7 @@ from gateway.core.records import Receipt
 def collector_routes(settings: Settings, store: Store, notifier: Notifier, identify: GatewayTokens) -> APIRouter:
     """`/v1/batches`, `/v1/summary` and `/v1/health`."""
     router = APIRouter(prefix="/v1")
+    noises = Noises(store)
 
     @router.post("/batches")
     async def take(request: Request) -> Response:
@@ -42,7 +44,10 @@ def collector_routes(settings: Settings, store: Store, notifier: Notifier, ident
         return _json(receipt)
 
     def _take(text: bytes, gateway: str) -> Receipt:
-        return store.take(decode(text, gateway), settings.now_ms())
+        batch, now_ms = decode(text, gateway), settings.now_ms()
+        receipt = store.take(batch, now_ms)
+        noises.note(batch, now_ms)
+        return receipt
 
     @router.get("/summary")
     def summary(span: str = "all") -> Response:

@@ -32,6 +32,9 @@ WINDOWS_MAX = 24  # health windows on a gateway's page
 OVERVIEW_ROWS_MAX = 20  # gateways on the overview
 FLEET_ROWS_MAX = 100  # gateways on one page of the fleet
 
+PLAN_ZONES_MAX = 400  # on one map
+MAP_STEPS = 24  # moments of the slider on a map
+
 # --- live --------------------------------------------------------------------------------------
 READERS_MAX = 256  # streams open at once
 HELD_MAX = 512  # requests of gateways that wait for a newer desired state

@@ -24,9 +24,11 @@ OUTCOME_LABELS = {
 }
 NAVIGATION = (
     ("/", "Overview"),
+    ("/map", "Map"),
     ("/results", "Results"),
     ("/campaign", "Campaign"),
     ("/fleet", "Fleet"),
+    ("/privacy", "Privacy"),
     ("/quarantine", "Quarantine"),
     ("/people", "People"),
     ("/audit", "Audit log"),

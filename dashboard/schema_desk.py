@@ -1,8 +1,8 @@
-"""Tables of the planning pages: dry runs, the programme, settings for gateways, and results of audits."""
+"""Tables of the pages for planning and privacy: dry runs, statements of noise, and results of audits."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, String, Table, Text
 
 from dashboard.schema import metadata
 
@@ -18,4 +18,24 @@ dry_runs = Table(
     Column("done", BigInteger, nullable=False),  # cities
     Column("fault", Text, nullable=False),
     Column("result", Text, nullable=False),  # JSON of `wayside-sim trial`, empty until its end
+)
+
+noises = Table(
+    "noises",  # each statement of noise that a gateway has made, by the table of its records
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("epsilon_millionths", BigInteger, primary_key=True),
+    Column("contacts_max", BigInteger, primary_key=True),
+    Column("variance", Float, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+)
+
+audits = Table(
+    "audits",  # the newest result of `wayside privacy audit` of each gateway
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("content", Text, nullable=False),  # JSON
 )

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from dashboard import limits
+from dashboard.map.plans import Plan
 from gateway.core.ids import checked_id
 
 GatewayId = Annotated[str, AfterValidator(checked_id)]
@@ -93,6 +94,7 @@ class Settings(BaseModel):
     people_max: int = Field(limits.PEOPLE_MAX, gt=0, description="most people in one zone and window of a gateway")
     demonstration_links: dict[str, str] = Field({}, repr=False, description="token -> account that its link logs in; for loopback only")
     campaign: str = Field("", description="text of the base bundle's campaign, the first version of a new desk")
+    plans: tuple[Plan, ...] = Field((), description="the plan of each site")
     world: str = Field("", description="simulated city of dry runs: a name or a scenario's file; empty without one")
     time_zone: ZoneInfo = Field(ZoneInfo("UTC"), description="time zone of the hours on the pages")
     refresh_s: float = Field(limits.REFRESH_S, gt=0)

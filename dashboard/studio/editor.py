@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
+from dashboard.map.drawing import drawing
 from dashboard.people.accounts import Accounts
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering, fields
@@ -47,6 +48,7 @@ class EditorPages:
     ) -> None:
         self._settings, self._store, self._accounts, self._rendering = settings, store, accounts, rendering
         self._publisher, self._dry_runs = publisher, dry_runs
+        self._drawings = [drawing(plan) for plan in settings.plans]
 
     def routes(self) -> APIRouter:
         """The routes of this room."""
@@ -114,6 +116,7 @@ class EditorPages:
         shown = form_fields.read(text)
         zones = sorted({*known_zones(connection), *(zone for offer in (shown.offers if shown else ()) for zone in offer.zones)})
         context = {"text": text, "base": base, "note": note, "faults": faults, "clash": clash, "shown": shown, "zones": zones}
+        context["drawings"] = self._drawings
         page = self._rendering.page(request, "edit.html", policy=form_fields.POLICY, offer_fields=form_fields.OFFER, **context)
         return HTMLResponse(page, 422 if faults or clash else 200)
 

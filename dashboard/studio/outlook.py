@@ -46,7 +46,8 @@ REASONS: Mapping[str, str] = {
     "service": "it was an information and no offer",
 }
 """Reason of the gateway -> text for the page."""
-CAPS = ("cap_person_day", "cap_offer_day", "cap_window", "cool_down", "quiet_hours")
+OF_ALL = ("cap_person_day", "cool_down", "quiet_hours")
+CAPS = (*OF_ALL, "cap_offer_day", "cap_window")
 
 
 class Row(NamedTuple):
@@ -112,8 +113,9 @@ def outlook(found: Simulated, campaign: Campaign, money: Money) -> Outlook:
 
 
 def _held_back(one: OfferFigures) -> str:
-    """The reason that held an offer back most, with its share of the moments in its zones; "nothing" without any."""
-    silent = {reason: count for reason, count in one.reasons.items() if reason != "chosen"}
+    """The reason of its own that held an offer back most, with its share of the moments in its zones; else a limit of all offers."""
+    every = {reason: count for reason, count in one.reasons.items() if reason != "chosen"}
+    silent = {reason: count for reason, count in every.items() if reason not in OF_ALL} or every
     if not silent:
         return "nothing" if one.messages else "nobody came to its zones at its occasions"
     reason = max(silent, key=lambda name: silent[name])
@@ -127,7 +129,7 @@ def _caps(pairs: list[tuple[Offer, OfferFigures]]) -> Iterator[str]:
         hit = sorted((one for one in hits if one[0] >= 0.5), reverse=True)
         if not hit:
             continue
-        if cap in ("cap_person_day", "cool_down", "quiet_hours"):
+        if cap in OF_ALL:
             yield f"All offers: {REASONS[cap]}, in {hit[0][0]:.0f} % of the moments."
         else:
             listed = ", ".join(f"{title} ({share:.0f} %)" for share, title in hit)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import insert
 
+from dashboard.map.plans import read_plans
 from dashboard.schema_desk import dry_runs
 from dashboard.settings import Settings
 from dashboard.studio.dry_runs import DryRun
@@ -30,6 +31,10 @@ PAGES: tuple[str, ...] = (
     "/gateways/gw-a",
     "/offers/two-for-one-on-everything-that-the-market-has-left-today",
     "/gateways/nope",
+    "/map",
+    "/privacy",
+    "/privacy?gateway=gw-a",
+    f"/map?span=week&at={START_MS}",
     "/results",
     "/results?by=zone",
     "/results?by=both",
@@ -46,6 +51,7 @@ PAGES: tuple[str, ...] = (
     "/audit",
     "/quarantine",
 )
+PLANS = read_plans((WORLD / "gw-a.toml", WORLD / "gw-b.toml"))
 HELD_BACK = {"cap_person_day": 500, "refused": 90, "chosen": 40}
 GOOD = {"held_out": 900, "held_out_came": 100, "ignored": 6_000, "dismissed": 150, "came": 1_000, "accepted": 100, "redeemed": 2_000}
 if chosen := os.environ.get("WAYSIDE_PAGES"):  # some pages only, for a look at them
@@ -70,7 +76,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def server(settings: Settings, browser: Browser, publisher: Publisher) -> Iterator[LiveServer]:
     """A server with a street's records, one of them quarantined; the browser is signed in as an admin."""
     text = (WORLD / "campaign.toml").read_text("utf-8")
-    with LiveServer(settings.model_copy(update={"campaign": text, "world": "street"}), publisher) as server:
+    with LiveServer(settings.model_copy(update={"campaign": text, "world": "street", "plans": PLANS}), publisher) as server:
         browser.sign_in(server.address, server.cookies)
         with httpx.Client(base_url=server.address, cookies=server.cookies) as desk:
             token = csrf(server.app, next(iter(server.cookies.values())))

@@ -91,19 +91,19 @@ def test_the_outlook_is_for_a_hundred_people_and_a_day(campaign: Campaign) -> No
     first, second = campaign.offers[:2]
     draft = msgspec.structs.replace(campaign, offers=(msgspec.structs.replace(first, budget_minor=10_000, cost_minor=200), second))
     silent = OfferFigures(0, 0, 0.0, {"cap_offer_day": 30, "refused": 10})
-    now = {first.id: OfferFigures(40, 20, 10.0, {"chosen": 40, "cap_person_day": 60}), second.id: silent}
+    now = {first.id: OfferFigures(40, 20, 10.0, {"chosen": 40, "cap_person_day": 60, "refused": 20}), second.id: silent}
     before = {first.id: OfferFigures(20, 15, 8.0, {"chosen": 20})}
     found = outlook(Simulated(2, 50, 1, {second.id: first.id}, [CampaignFigures(100, before), CampaignFigures(100, now)]), draft, euros)
     row = found.rows[0]
     assert (row.reached, row.messages, row.before, row.accepted) == (0.4, 40.0, 20.0, 10.0)
     assert row.spend == pytest.approx(40 * draft.policy.contact_cost_minor + 10 * 200)
     assert found.margin == pytest.approx(10 * first.value_minor)
-    assert row.held_back == "the person already had as many offers as a day allows (60 % of the moments)"
+    assert row.held_back == "the person had dismissed it before (17 % of the moments)"
     assert found.rows[1].before is None
     assert found.never == [
         f"{second.title}: not sent once. Held back most by: the person already had it as often as a day allows (75 % of the moments)."
     ]
-    assert found.caps[0] == "All offers: the person already had as many offers as a day allows, in 60 % of the moments."
+    assert found.caps[0] == "All offers: the person already had as many offers as a day allows, in 50 % of the moments."
     assert found.budgets == [
         f"{first.title}: 100.00 EUR on each gateway cover 50 acceptances. With 100 people a day at a gateway that is 5 days."
     ]

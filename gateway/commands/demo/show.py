@@ -72,6 +72,7 @@ class Demo:
             "--demonstration",
             *("--campaign", str(self.campaign.text_file), "--bundle", "signed.bundle", "--bundle-key", "demo.pub"),
             *("--campaign-key", "demo.key", "--world", world),
+            *(part for config in files.values() for part in ("--plan", str(config))),
             *("--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"),
         )
         self._await(self.dashboard)
