@@ -23,7 +23,7 @@ from tests.kit.broker import mosquitto
 from tests.kit.gateways import settings_of, write_config
 
 UNIT = ROOT / "packaging" / "wayside.service"
-EXPOSURE_MAX = 1.5
+EXPOSURE_MAX = {"wayside": 1.5, "wayside-authority": 1.8, "wayside-renew": 4.5, "wayside-update": 2.7}
 
 
 @contextmanager
@@ -89,12 +89,13 @@ def test_a_writer_that_hangs_gives_no_sign_of_life(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_the_exposure_of_the_unit() -> None:
-    words = ["/usr/bin/systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
+@pytest.mark.parametrize("name", EXPOSURE_MAX)
+def test_the_exposure_of_each_unit(name: str) -> None:
+    words = ["/usr/bin/systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT.with_name(f"{name}.service"))]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
-    found = re.search(r"exposure level for wayside\.service: (\d+\.\d)", done.stdout)
+    found = re.search(r"exposure level for [a-z-]+\.service: (\d+\.\d)", done.stdout)
     assert found is not None, done.stderr
-    assert float(found[1]) <= EXPOSURE_MAX
+    assert float(found[1]) <= EXPOSURE_MAX[name]
 
 
 def test_the_unit_and_the_package_name_the_same_folders() -> None:
