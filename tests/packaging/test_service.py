@@ -15,8 +15,8 @@ import pytest
 
 from gateway.adapters import service_manager
 from gateway.build import build
-from gateway.commands import update
 from gateway.commands.run import POLL_S, _watch, serve
+from gateway.update.device import FOLDER
 from gateway.update.slots import Slots
 from tests.house.tree import ROOT
 from tests.kit.broker import mosquitto
@@ -101,12 +101,12 @@ def test_the_exposure_of_each_unit(name: str) -> None:
 def test_the_unit_and_the_package_name_the_same_folders() -> None:
     unit, build_script = UNIT.read_text("utf-8"), (ROOT / "packaging/build-deb.sh").read_text("utf-8")
     assert "prefix=/opt/wayside" in build_script
-    folders, wrapper = f"--root {update.FOLDER}", (ROOT / "packaging/wayside").read_text("utf-8")
+    folders, wrapper = f"--root {FOLDER}", (ROOT / "packaging/wayside").read_text("utf-8")
     start = f"/opt/wayside/bin/python -I -m gateway.update.launch {folders} -- run --config /etc/wayside/wayside.toml"
     assert f"ExecStart={start}" in unit
-    assert f"ReadWritePaths={Slots(update.FOLDER).changing}" in unit
-    assert f"readlink {Slots(update.FOLDER).changing}/current" in wrapper
-    assert f"python={update.FOLDER}/$slot/bin/python" in wrapper
+    assert f"ReadWritePaths={Slots(FOLDER).changing}" in unit
+    assert f"readlink {Slots(FOLDER).changing}/current" in wrapper
+    assert f"python={FOLDER}/$slot/bin/python" in wrapper
     for script in ("postinst", "prerm", "postrm"):
         path = ROOT / "packaging/debian" / script
         subprocess.run(["/bin/sh", "-n", path], check=True)
