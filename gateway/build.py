@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -78,6 +79,8 @@ def build(config: Config) -> App:
     bundle = without_stopped(
         checked_bundle(config, EXPIRY_UNCHECKED), stopped_offers(config)
     )  # with an expired bundle consents and sightings are still processed
+    with suppress(OSError):  # a folder that cannot be written costs a model check at each start
+        BundleStore(config.bundle.path).note_passed()
     _make_claim_secret(config)
     coupon_signer(config, may_create=True)
     site = build_site(config, bundle)
@@ -168,7 +171,7 @@ def checked_bundle(config: Config, now_ms: int) -> Bundle:
     Raises ScorerError if the model check fails.
     """
     bundle = open_config_bundle(config, now_ms)
-    if not BundleStore(config.bundle.path).is_checked():
+    if not BundleStore(config.bundle.path).has_passed():
         check_model(bundle.model)
     return bundle
 

@@ -1,6 +1,7 @@
 """The files of the installed bundles: the active one, the previous one, and the install state.
 
-The config names the active bundle's file. Beside it are `<file>.previous` and `<file>.notes` (the install state). Every change is one
+The config names the active bundle's file. Beside it are `<file>.previous`, `<file>.notes` (the install state) and, for a bundle that was
+copied there, `<file>.checked` (the hash that has passed the model check, which takes seconds of each start). Every change is one
 rename, in an order that leaves a bundle that starts after a power cut at any point: a new bundle becomes active before the state
 requires its version, and the state permits an old one before it becomes active again.
 
@@ -42,6 +43,7 @@ class BundleStore:
         self.active = active
         self.previous = active.with_name(active.name + ".previous")
         self._state_file = active.with_name(active.name + ".notes")
+        self._checked_file = active.with_name(active.name + ".checked")
 
     def state(self) -> InstallState | None:
         """The install state, or None before the first installation. Raises BundleStoreError if it cannot be read."""
@@ -61,6 +63,21 @@ class BundleStore:
         """Whether `install` or `roll_back`, which need a model check before, made the active bundle active. Raises BundleStoreError."""
         state = self.state()
         return state is not None and self._is_active(state)
+
+    def has_passed(self) -> bool:
+        """Whether the active bundle has passed the model check, also one that was copied by hand. Raises BundleStoreError."""
+        return self.is_checked() or self._noted() == digest(self.active)
+
+    def note_passed(self) -> None:
+        """Keep that the active bundle has passed the model check, so that the next start needs none. Raises OSError."""
+        if not self.has_passed():
+            write_whole(self._checked_file, digest(self.active).encode() + b"\n")
+
+    def _noted(self) -> str:
+        try:
+            return self._checked_file.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return ""
 
     def changed_at_ns(self) -> int:
         """Time of the last change of the install state; 0 before the first one. Opens no file, because it is called every second."""

@@ -21,11 +21,10 @@ from gateway.adapters.bundle_store import BundleStore, digest
 from gateway.adapters.clock import SystemClock
 from gateway.build import trusted_keys
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, load
-from gateway.commands.update import FOLDER, STAGED, here
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError, Manifest
 from gateway.runtime.model_check import check_model
-from gateway.update.client import FIRST, Source
+from gateway.update.device import FOLDER, STAGED, here
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -96,11 +95,13 @@ def update(
 
     Example: `wayside bundle update --from /media/usb/releases --config wayside.toml`
     """
+    from gateway.update.client import Source  # noqa: PLC0415 - its library opens a socket when it is imported
+
     settings = load(config)
     bundle_store = BundleStore(settings.bundle.path)
     state = bundle_store.state()
     series = state.name if state is not None else read_manifest(settings).name
-    file = Source(source, root, ca_file).bundle(series, here() if staged else FIRST)
+    file = Source(source, root, ca_file).bundle(series, here(staged=staged))
     if file is None or digest(file) == digest(bundle_store.active):
         typer.echo(f"the installed bundle of {series} is the newest one" + (" for this device" if staged else ""))
         return

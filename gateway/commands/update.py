@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +18,8 @@ from gateway.adapters.clock import SystemClock
 from gateway.commands.options import command_app
 from gateway.core.limits import CLOCK_FLOOR_MS
 from gateway.update.archive import Release, ReleaseError, unpack
-from gateway.update.client import FIRST, Source, place_of
+from gateway.update.client import Source
+from gateway.update.device import FOLDER, STAGED, here
 from gateway.update.launch import PID_FILE
 from gateway.update.slots import PACKAGE, Slots, Trial
 
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 command = command_app()
-FOLDER = Path("/var/lib/wayside-program")
 TRIAL_S_MAX = 300.0
 POLL_S = 0.1
-STAGED = "wait until the release is meant for this device: releases may be staged by shares of the devices"
 
 
 @command.command()
@@ -55,7 +53,7 @@ def update(
         with _alone(root):
             trial = _waiting(slots)
             if trial is None:
-                release = _chosen(Source(source, root, ca_file), slots, here() if staged else FIRST, again=again)
+                release = _chosen(Source(source, root, ca_file), slots, here(staged=staged), again=again)
                 if release is None:
                     return
                 slots.begin(release.version)
@@ -85,12 +83,6 @@ def _waiting(slots: Slots) -> Trial | None:
     """The trial that an interrupted update left, or None."""
     trial = slots.state().trial
     return trial if trial is not None and trial.slot == slots.current() else None
-
-
-def here() -> int:
-    """The place of this machine in the order of staged releases."""
-    file = Path("/etc/machine-id")
-    return place_of(file.read_text(encoding="ascii").strip() if file.exists() else socket.gethostname())
 
 
 def _chosen(source: Source, slots: Slots, place: int, *, again: bool) -> Release | None:

@@ -6,7 +6,6 @@ refuse metadata that is unsigned, expired (withheld updates), older than the new
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from tuf.ngclient.updater import Updater
 
 from gateway.adapters.http_client import ClientError, HttpTarget
 from gateway.update.archive import Release, ReleaseError, here
+from gateway.update.device import FIRST
 from gateway.update.repository import BUNDLES, EVERY_DEVICE, INDEX, SHARE
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 FILE_BYTES_MAX = 200_000_000
 FETCH_S_MAX = 1_800.0
 READ_BYTES = 65_536
-FIRST = 0
 CAUSES: dict[type[Exception], str] = {
     ExpiredMetadataError: "its metadata has expired, and newer releases may be withheld: use a newer copy, or `wayside release renew`",
     BadVersionNumberError: "it is older than what this device has seen: use a newer copy",
@@ -131,11 +130,6 @@ class _Fetcher(FetcherInterface):
         if answer.status != 200:
             raise DownloadHTTPError(f"{url} answers {answer.status}", answer.status)
         return iter([answer.body])
-
-
-def place_of(device: str) -> int:
-    """The place of a device in the order of staged releases, from FIRST to 99; the same for each release."""
-    return int.from_bytes(hashlib.sha256(device.encode()).digest()) % EVERY_DEVICE
 
 
 def _parts(path: Path) -> Iterator[bytes]:

@@ -74,6 +74,16 @@ def test_an_old_file_copied_over_the_active_one_must_be_as_new_as_the_newest(bun
     assert not bundle_store.is_checked()
 
 
+def test_a_copied_bundle_is_checked_once(bundle_store: BundleStore) -> None:
+    bundle_store.active.write_bytes(NEW)
+    assert not bundle_store.has_passed()
+    bundle_store.note_passed()
+    assert bundle_store.has_passed()
+    assert not bundle_store.is_checked(), "a running gateway loads only what was installed"
+    bundle_store.active.write_bytes(b"another")
+    assert not bundle_store.has_passed()
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"name": "street", "version_max": "3", "sha256": ""}'])
 def test_notes_that_cannot_be_read_stop_everything(bundle_store: BundleStore, content: bytes) -> None:
     """A guess could accept an old bundle."""

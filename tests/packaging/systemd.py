@@ -1,6 +1,6 @@
 """The package under a real systemd: installed, updated from a stick, and taken back; the figures of each step as JSON.
 
-    python -m tests.packaging.systemd dist/wayside_0.1.0_amd64.deb --root /var/tmp/wayside-root
+    python -m tests.packaging.systemd dist/wayside_0.1.0_amd64.deb --root FOLDER
 
 As root on a Debian of the package's release, with `debootstrap` and `systemd-container`; `--root` is made by debootstrap if it does not
 exist, and stays. The releases hold the installed program in other versions: one that works, one that ends at its start, and one that never
@@ -75,7 +75,7 @@ class Machine:
             "/usr/bin/env",
             "-i",
             PATHS,
-            "HOME=/root",
+            "HOME=/",
             "sh",
             "-c",
         ]
@@ -113,13 +113,13 @@ def installed(root: Path, package: Path) -> float:
         subprocess.run(
             ["/usr/sbin/debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)], check=True, stdout=sys.stderr
         )
-    shutil.copy(package, root / "srv" / "wayside.deb")
+    shutil.copy(package, root / "media" / "wayside.deb")
     with suppress(FileNotFoundError):
         (root / "etc" / "machine-id").unlink()
     for setting in Path("/etc/apt/apt.conf.d").glob("*proxy*"):
         shutil.copy(setting, root / "etc/apt/apt.conf.d")
     begun = time.monotonic()
-    install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --reinstall /srv/wayside.deb mosquitto"
+    install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --reinstall /media/wayside.deb mosquitto"
     subprocess.run(["/usr/sbin/chroot", str(root), "sh", "-c", install], check=True, stdout=sys.stderr, stderr=subprocess.DEVNULL)
     return time.monotonic() - begun
 
@@ -209,7 +209,7 @@ def main() -> None:
     """Read the command line, run all steps, and print the figures."""
     parser = argparse.ArgumentParser(description="The package under a real systemd: install, update, taken back; figures as JSON.")
     parser.add_argument("package", type=Path)
-    parser.add_argument("--root", type=Path, default=Path("/var/tmp/wayside-root"), help="folder of the machine; made if absent")  # noqa: S108
+    parser.add_argument("--root", type=Path, required=True, help="folder of the machine; made if absent")
     parser.add_argument("--reload-s", type=float, default=70.0, help="seconds to watch the service after a reload")
     found = parser.parse_args()
     figures: dict[str, object] = {"apt_s": round(installed(found.root, found.package), 1)}

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from gateway.update.archive import Release, ReleaseError, here, read, unpack
-from gateway.update.client import FIRST, Source, place_of
+from gateway.update.client import Source
+from gateway.update.device import FIRST, place_of
 from tests.update.releases import NOW, Shop, release
 
 

@@ -89,17 +89,23 @@ def init(
     if is_asking:
         zones = _asked(start, heard, zones)
     target = _written(folder, state, start, lambda kept: config_text(start, answers, heard, zones, kept))
+    _finish(target, proposal, files if secure else None)
+
+
+def _finish(target: Path, proposal: str, secured: Secured | None) -> None:
+    """Warn of doubtful sources, check the config, write the broker's files for it, and name the next steps."""
     for line in (one for one in proposal.splitlines() if one.startswith(("# Unsure", "# No decoder", "# Warning", "# Bytes"))):
         warn(line.removeprefix("# "))
     summary, _ = checked(load(target))
     typer.echo(f"{target}: fine. {summary}")
-    if secure:
-        write_broker(files, target)
-        typer.echo(f"{files.mosquitto}: TLS 1.3 at port 8883, certificates, access list; only root may read the authority, {authority}")
-        typer.echo(f"next: systemctl restart mosquitto && systemctl enable --now {UNITS}")
-        typer.echo("then enrol each device: wayside devices add NAME")
+    if secured is None:
+        typer.echo(f"next: wayside run --config {target}; then wayside doctor --config {target}")
         return
-    typer.echo(f"next: wayside run --config {target}; then wayside doctor --config {target}")
+    write_broker(secured, target)
+    broker, authority = secured.mosquitto, secured.authority
+    typer.echo(f"{broker}: TLS 1.3 at port 8883, certificates, access list; only root may read the authority, {authority}")
+    typer.echo(f"next: systemctl restart mosquitto && systemctl enable --now {UNITS}")
+    typer.echo("then enrol each device: wayside devices add NAME")
 
 
 def _address(broker: str, *, plaintext: bool, is_asking: bool) -> str:
