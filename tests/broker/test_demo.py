@@ -26,7 +26,7 @@ from tests.kit.waiting import WAIT_S, until
 FIELDS = set(
     "broker setup_s run_s first_trigger_s messages messages_by_decoder refused discarded visits facts decisions triggers triggers_sent "
     "answers records_made records_taken records_at_dashboard trigger_ms_p50 trigger_ms_p99 memory_mib unhandled_errors learning "
-    "course".split()
+    "course calibration_error_s margin_interval_s".split()
 )
 
 
@@ -191,5 +191,5 @@ def test_it_runs_without_mosquitto(without_mosquitto: Demo, tmp_path: Path) -> N
     totals = demo.finish()
     demo.end()
     made = summarise(totals, setup_s=0.0, run_s=60.0, first_trigger_s=1.0, faults=demo.faults, broker=demo.broker)
-    check(made | {"course": []})
+    check(made | {"course": [], "calibration_error_s": None, "margin_interval_s": None})
     assert list(tmp_path.iterdir()) == []

@@ -90,7 +90,7 @@ def test_dead_letters_and_names_of_files_of_a_gateway_are_looked_at(tmp_path: Pa
         (["scan"], 2, "nothing to look at"),
         (["scan", "-", "--region", "XX"], 2, "'XX' is no country with phone numbers"),
         (["scan", "absent.log"], 1, "absent.log"),
-        (["sheet", "--config", CONFIG, "--html", "absent/x.html"], 1, "cannot be written"),
+        (["sheet", "--config", CONFIG, "--html", "absent/x.html"], 1, "absent/x.html: No such file or directory: check its path"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: Sequence[str | Path], code: int, told: str) -> None:

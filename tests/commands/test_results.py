@@ -234,8 +234,8 @@ def test_days_are_local_and_inclusive(config: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (("--from", "2026-06-12", "--until", "2026-06-11"), 2, "--until 2026-06-11 is before --from 2026-06-12"),
-        (("--from", "June"), 2, "--from June: a day is written as 2026-09-01"),
+        (("--from", "2026-06-12", "--until", "2026-06-11"), 2, "--until 2026-06-11: it is before --from 2026-06-12: exchange the two"),
+        (("--from", "June"), 2, "--from June: not a day: write it as 2026-09-01"),
         (("--from", "2030-01-01"), 1, "no decision in the log between these days"),
     ],
 )

@@ -101,7 +101,10 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     (config.parent / "secret.txt").write_text("another", "utf-8")
     assert password(options) == "another", "it is read anew for each connection"
     up = "wayside/v1/street/up/+"
-    urgent, queued = (f"{up}/consent", f"{up}/wishes"), ("answer", "contact", "incident", "played", "purchase", "redeemed")
+    urgent, queued = (
+        (f"{up}/consent", f"{up}/wishes", f"{up}/withdrawn"),
+        ("answer", "contact", "incident", "played", "purchase", "redeemed"),
+    )
     assert options.subscriptions == tuple(f"{up}/{kind}" for kind in queued)
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
     assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#", "wayside/v1/street/gateway/gw-t/echo")

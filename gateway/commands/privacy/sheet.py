@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STYLE = """
-:root { color-scheme: light; } @page { size: A4; margin: 18mm; }
+:root { color-scheme: light; } @page { size: A4; margin: 15mm; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1f2430; background: #fff; max-width: 44rem; margin: 0 auto; padding: 1.5rem 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 1rem; } h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem; } p, ul { margin: .3rem 0; }
 table { border-collapse: collapse; } th, td { text-align: right; padding: .2rem .8rem; border-bottom: 1px solid #767676; }
 section { break-inside: avoid; } .note { border: 2px solid #1f2430; padding: .5rem .8rem; }
+@media print { body { font-size: 10pt; line-height: 1.3; max-width: none; padding: 0; } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
