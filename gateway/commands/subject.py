@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -109,9 +111,10 @@ def list_(
     if as_json:
         typer.echo(msgspec.json.encode(rows).decode())
         return
-    table = Table("subject", "purposes", "source", "until (ms)", title=f"{len(rows)} people; --after {after or 'ID'} lists the next")
+    table = Table("subject", "purposes", "source", "until", title=f"{len(rows)} people; --after {after or 'ID'} lists the next")
     for row in rows:
-        table.add_row(str(row["subject"]), ", ".join(row["purposes"]), ", ".join(row["sources"]), str(row["expires_at_ms"] or ""))  # type: ignore[arg-type]  # lists of texts
+        ends = _moment(desk, row["expires_at_ms"])  # type: ignore[arg-type]  # a time or None
+        table.add_row(str(row["subject"]), ", ".join(row["purposes"]), ", ".join(row["sources"]), ends)  # type: ignore[arg-type]  # lists of texts
     Console().print(table)
 
 
@@ -214,10 +217,11 @@ def audit(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOption
     if as_json:
         typer.echo(msgspec.json.encode([entry._asdict() for entry in entries]).decode())
         return
-    table = Table(*Entry._fields, title=f"{len(entries)} entries, none changed; code of the last one: {seal}")
+    table = Table("time", *Entry._fields[1:])
     for entry in entries:
-        table.add_row(*map(str, entry))
+        table.add_row(_moment(desk, entry.at_ms), *entry[1:])
     Console().print(table)
+    typer.echo(f"{len(entries)} entries, none changed; code of the last one: {seal}")
 
 
 @command.command()
@@ -235,6 +239,11 @@ def control(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOpti
             f"{len(stated)} answers", f"a mean is printed from {limits.GROUP_SUBJECTS_MIN} on, so that it describes no single person"
         )
     typer.echo(f"perceived control: {mean_of(stated):.1f} of 7, from {len(stated)} people")
+
+
+def _moment(desk: Desk, at_ms: int | None) -> str:
+    """A time at the site; empty without one."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, ZoneInfo(desk.settings.timezone)):%Y-%m-%d %H:%M:%S}" if at_ms is not None else ""
 
 
 def _kept(desk: Desk, named: str) -> Kept:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from gateway.commands.privacy import texts
+from gateway.commands.privacy.exits import Exits
 from gateway.commands.privacy.sheet import page
 from tests.commands.test_privacy import street
 from tests.web.browser import Browser, chromium
@@ -26,7 +27,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_the_sheet_fits_a_phone_and_two_pages_and_has_no_violation(browser: Browser, language: texts.Language, tmp_path: Path) -> None:
-    longest = msgspec.structs.replace(street(), weekly=True, sums_zones=True, control_epsilon=0.11, control_error=175)
+    receivers = Exits("broker.site.example", "gw-b, gw-c", "messages.example", "kiosk-1, till-1", "screen-1", 5, "till-1", "127.0.0.1:9100")
+    longest = msgspec.structs.replace(
+        street(),
+        weekly=True,
+        sums_zones=True,
+        control_epsilon=0.11,
+        control_error=175,
+        visitors_epsilon=0.3,
+        visitors_error=90,
+        exits=receivers,
+    )
     (tmp_path / "sheet.html").write_text(page(longest, language), "utf-8")
     browser.screen(360, 800, "light")
     browser.open((tmp_path / "sheet.html").as_uri())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,9 @@ def test_a_person_is_listed_changed_exported_and_erased_with_every_step_in_the_l
         ("anna", "erase", "withdrawn"),
         ("anna", "audit", "printed"),
     ]
+    printed = desk(served, "audit")[1]
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", printed), "a time that can be read"
+    assert re.search(r"8 entries, none changed; code of the last one: [0-9a-f]{32}", printed)
     raw = served.config.with_name("gw-t.db.audit").read_bytes()
     assert subject.encode() not in raw, "the log of an erasure names nobody"
 

@@ -25,7 +25,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1f2430; background: #fff; m
 h1 { font-size: 1.5rem; margin: 0 0 1rem; } h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem; } p, ul { margin: .3rem 0; }
 table { border-collapse: collapse; } th, td { text-align: right; padding: .2rem .8rem; border-bottom: 1px solid #767676; }
 section { break-inside: avoid; } .note { border: 2px solid #1f2430; padding: .5rem .8rem; }
-@media print { body { font-size: 10pt; line-height: 1.3; max-width: none; padding: 0; } }
+@media print { html { font-size: 12px; } body { font-size: 1rem; line-height: 1.35; padding: 0; max-width: none; } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
