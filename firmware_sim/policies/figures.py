@@ -14,13 +14,27 @@ from gateway.core.measure.exposure import gini
 
 ANSWERS_MIN = 200  # closed windows of an offer from which on its propensities are judged
 BINS = 10
+TINY = 1e-9
 BOOTSTRAPS = 2_000
 REFERENCE = "propensity"
 CEILING = "oracle"
 
 
+class OfferFigures(NamedTuple):
+    """Messages of one offer to each person, the share accepted, their margin, and the share without any chance (`wasted`).
+
+    Those expired before a sleeping phone woke, or came while the shop was closed.
+    """
+
+    offer: str
+    messages: float
+    accepted: float
+    margin_minor: float
+    wasted: float
+
+
 class Summary(NamedTuple):
-    """One run: figures for each person, errors of the propensities (None without any), exposure, and the margin of each day."""
+    """One run: figures for each person, errors of the propensities (None without any), exposure, the margin of each day, and offers."""
 
     margin_minor: float
     accepted: float
@@ -31,6 +45,7 @@ class Summary(NamedTuple):
     coverage: float
     seconds: float
     days_minor: tuple[float, ...]
+    offers: tuple[OfferFigures, ...] = ()
 
 
 class Figure(NamedTuple):
@@ -58,9 +73,10 @@ class Row(NamedTuple):
     gini_more: Figure | None
     regret_days: tuple[Figure, ...]
     seconds: float
+    offers: tuple[OfferFigures, ...] = ()
 
 
-def summary(sent: Sequence[Sent], *, people: int, offers: int, days: int, seconds: float) -> Summary:
+def summary(sent: Sequence[Sent], *, people: int, offers: Sequence[str], days: int, seconds: float) -> Summary:
     """Figures of one run. `error` is the mean absolute error of the propensities, `calibration` that of the means of bins."""
     margins = [0.0] * days
     for one in sent:
@@ -76,11 +92,18 @@ def summary(sent: Sequence[Sent], *, people: int, offers: int, days: int, second
         messages=len(sent) / people,
         error=float(np.abs(stated - true).mean()) if judged else None,
         calibration=calibration_error(stated, true) if judged else None,
-        gini=gini([exposures[position] for position in range(offers)]),
-        coverage=len(exposures) / offers,
+        gini=gini([exposures[position] for position in range(len(offers))]),
+        coverage=len(exposures) / len(offers),
         seconds=seconds,
         days_minor=tuple(margins),
+        offers=tuple(_offer(name, [one for one in sent if one.position == at], people) for at, name in enumerate(offers)),
     )
+
+
+def _offer(name: str, sent: Sequence[Sent], people: int) -> OfferFigures:
+    most = max(len(sent), 1)
+    taken, wasted = sum(one.acceptance for one in sent), sum(one.acceptance == 0.0 for one in sent)
+    return OfferFigures(name, len(sent) / people, taken / most, sum(one.gain_minor for one in sent) / people, wasted / most)
 
 
 def calibration_error(stated: NDArray[np.float64], true: NDArray[np.float64]) -> float:
@@ -117,7 +140,19 @@ def _row(
         gini_more=None if reference is None else figure(_values(runs, "gini") - _values(reference, "gini"), picks),
         regret_days=() if ceiling is None else _regret(runs, ceiling, picks),
         seconds=float(_values(runs, "seconds").mean()),
+        offers=tuple(_together(parts) for parts in zip(*(run.offers for run in runs), strict=True)),
     )
+
+
+def _together(runs: Sequence[OfferFigures]) -> OfferFigures:
+    """One offer over all seeds; shares are of all messages."""
+    messages = sum(one.messages for one in runs)
+    accepted, wasted = (
+        sum(one.messages * share for one, share in zip(runs, shares, strict=True)) / max(messages, TINY)
+        for shares in ([one.accepted for one in runs], [one.wasted for one in runs])
+    )
+    margin_minor = sum(one.margin_minor for one in runs) / len(runs)
+    return OfferFigures(runs[0].offer, messages / len(runs), accepted, margin_minor, wasted)
 
 
 def _regret(runs: Sequence[Summary], ceiling: Sequence[Summary], picks: NDArray[np.int64]) -> tuple[Figure, ...]:

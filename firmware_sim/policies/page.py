@@ -37,6 +37,8 @@ def page(title: str, setting: str, rows: Sequence[Row]) -> str:
         f"Margin and accepted offers are true expectations. "
         f"Ratios are to <b>{REFERENCE}</b>; regret is the margin that <b>{CEILING}</b> has gathered more.</p>\n"
         f"{_table(rows)}\n<h2>Margin for each person</h2>\n<div class='wide'>{_margins(rows)}</div>\n"
+        "<h2>By offer</h2>\n<p>Messages to each person x share accepted, their margin, and the share of messages without a chance "
+        f"(a sleeping phone, a closed shop).</p>\n{_offers(rows)}\n"
         f"<h2>Regret by day</h2>\n<div class='wide'>{_regrets(rows)}</div>\n</body></html>\n"
     )
 
@@ -58,6 +60,20 @@ def _table(rows: Sequence[Row]) -> str:
     stated = [(head, cells) for head, cells in columns if any(cells)]
     body = "".join("<tr>" + "".join(f"<td>{cells[at]}</td>" for _, cells in stated) + "</tr>\n" for at in range(len(rows)))
     return '<div class="wide"><table><tr>' + "".join(f"<th>{head}</th>" for head, _ in stated) + f"</tr>\n{body}</table></div>"
+
+
+def _offers(rows: Sequence[Row]) -> str:
+    """A row for each offer, a column for each policy."""
+    head = "".join(f"<th>{html.escape(row.policy)}</th>" for row in rows)
+    body = "".join(
+        f"<tr><td>{html.escape(same[0].offer)}</td>"
+        + "".join(
+            f"<td>{one.messages:.1f} x {one.accepted:.2f}: {one.margin_minor:.0f} <small>{one.wasted:.2f}</small></td>" for one in same
+        )
+        + "</tr>\n"
+        for same in zip(*(row.offers for row in rows), strict=True)
+    )
+    return f'<div class="wide"><table><tr><th>offer</th>{head}</tr>\n{body}</table></div>'
 
 
 def _cell(figure: Figure | None, digits: int) -> str:

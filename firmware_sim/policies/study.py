@@ -95,5 +95,6 @@ def run_seed(task: Task, seed: int) -> dict[str, Summary]:
         begin = time.process_time()
         sent = run(city, shop, MAKERS[name](task.scenario))
         seconds = time.process_time() - begin
-        found[name] = summary(sent, people=len(city.walkers), offers=len(shop.site.campaign.offers), days=task.days, seconds=seconds)
+        offers = [offer.id for offer in shop.site.campaign.offers]
+        found[name] = summary(sent, people=len(city.walkers), offers=offers, days=task.days, seconds=seconds)
     return found

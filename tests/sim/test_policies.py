@@ -15,7 +15,7 @@ from firmware_sim.draws import generator
 from firmware_sim.people.counterfactual import baseline_purchases, own_purchase
 from firmware_sim.policies import baselines, figures, learned, oracle, page
 from firmware_sim.policies.city import City
-from firmware_sim.policies.figures import Summary, calibration_error, rows
+from firmware_sim.policies.figures import OfferFigures, Summary, calibration_error, rows
 from firmware_sim.policies.run import Choice, Closed, Sent, Situation, run
 from firmware_sim.policies.site import Model, Shop, made_campaign, open_shop
 from firmware_sim.scenario import load
@@ -187,6 +187,17 @@ def test_ratios_and_regret_are_paired_by_seed() -> None:
     assert found[figures.REFERENCE].regret_days[-1].mean == pytest.approx(130 / 3)
 
 
+def test_shares_of_an_offer_are_of_all_messages() -> None:
+    """One seed with 1 message, accepted, and one with 3, of which none was accepted and two had no chance: 2 messages, .25 and .5."""
+    runs = [
+        of(10.0)._replace(offers=(OfferFigures("tea", 1.0, 1.0, 10.0, 0.0),)),
+        of(0.0)._replace(offers=(OfferFigures("tea", 3.0, 0.0, 0.0, 2 / 3),)),
+    ]
+    (row,) = rows({"plain": runs})
+    (found,) = row.offers
+    assert found[1:] == pytest.approx((2.0, 0.25, 5.0, 0.5))
+
+
 # --- command ---------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +224,10 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path) -> None:
     assert report["seeds"] == [1000, 1001]
     assert [row["policy"] for row in report["policies"]] == ["propensity", "random", "oracle"]
     assert report["policies"][0]["margin_ratio"]["mean"] == 1.0
+    for row in report["policies"]:
+        assert sum(one["messages"] for one in row["offers"]) == pytest.approx(row["messages"]["mean"])
+        assert sum(one["messages"] * one["accepted"] for one in row["offers"]) == pytest.approx(row["accepted"]["mean"])
+        assert sum(one["margin_minor"] for one in row["offers"]) == pytest.approx(row["margin_minor"]["mean"])
     written = (tmp_path / "policies-station.html").read_text("utf-8")
     assert written.count("<svg") == 2
     assert "http" not in written.replace("http://www.w3.org", "")
