@@ -39,7 +39,11 @@ def screened() -> Campaign:
 @pytest.mark.broker
 def test_a_screen_plays_its_programme_and_proves_it(tmp_path: Path) -> None:
     (tmp_path / "gw").mkdir()
-    with mosquitto(tmp_path) as broker, Subscriber(broker.host, broker.port, programme_filter("street", "screen-plaza")) as wire:
+    with (
+        mosquitto(tmp_path) as broker,
+        Subscriber(broker.host, broker.port, programme_filter("street", "screen-plaza")) as wire,
+        Subscriber(broker.host, broker.port) as phones,
+    ):
         config = write_config(tmp_path / "gw", broker.port, make_bundle(tmp_path / "gw", campaign=screened()), MORE)
         with GatewayProcess(config) as gateway:
             gateway.start()
@@ -54,7 +58,7 @@ def test_a_screen_plays_its_programme_and_proves_it(tmp_path: Path) -> None:
             wire.publish(report.topic, report.payload)
             until(lambda: gateway.latest["screens"]["screen_plays"] == 1)
             for number in range(3):
-                wire.say(*walk_in(f"phone-{number:04}"))
+                phones.say(*walk_in(f"phone-{number:04}"))
             until(lambda: gateway.latest["visits"]["entered"] == 3)
             assert gateway.latest["screens"] == {"screen_group": 0, "screen_house": 1, "screen_plays": 1}
             assert gateway.stop() == 0
