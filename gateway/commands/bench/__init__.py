@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.bench.report import SAVED, run_bench
+from gateway.commands.bench.report import SAVED, Measure, run_bench
 from gateway.commands.demo.processes import DemoError
 from gateway.commands.options import ConfigOption, JsonOption, command_app, fail, guarded, load
 
@@ -19,6 +19,7 @@ def bench(
     config: ConfigOption = Path("deploy/worlds/street/gw-a.toml"),
     *,
     peers: Annotated[bool, typer.Option("--peers", help="Measure a Node loop and Node-RED as well; npm installs them once.")] = False,
+    only: Annotated[list[Measure] | None, typer.Option(help="A measure; several may be given. Without it all are taken.")] = None,
     out: Annotated[Path, typer.Option(help="JSON file to write; the figures that it held are compared with.")] = SAVED,
     as_json: JsonOption = False,
 ) -> None:
@@ -28,6 +29,6 @@ def bench(
     """
     load(config)
     try:
-        guarded(lambda: run_bench(config, as_json=as_json, peers=peers, saved=out))
+        guarded(lambda: run_bench(config, as_json=as_json, peers=peers, saved=out, only=only or ()))
     except DemoError as error:
         fail(str(error))
