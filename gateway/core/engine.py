@@ -518,7 +518,7 @@ class _Batch(UnitOfWork):
         """Delete rows older than their retention, a bounded number at a time."""
         if self.now_ms < schedule.purge_due_ms(self.site, self.state):
             return
-        cuts = self.site.retention.cuts(self.now_ms)
+        cuts = self.site.retention.cuts(self.now_ms, self.state.clock.set_ms)
         if self.repository.is_outdated(cuts):
             self.out.retention.cuts = cuts
         pause_ms = limits.PURGE_AGAIN_MS if self.out.retention.cuts else limits.PURGE_EVERY_MS

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.core.policy.decision import Decision
     from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
-    from gateway.core.site import Cuts
+    from gateway.core.site import Cuts, Site
     from gateway.core.state import Changes, Proposed, State, Trigger, VisitsState
     from gateway.core.state.screens import Slot
     from gateway.core.types import Envelope, Redemption
@@ -78,7 +78,7 @@ class Repository(Protocol):
         """The decision that answered the request of this envelope, or None."""
 
     def decision(self, id_: str) -> Decision | None:
-        """A decision of the log, or None."""
+        """A decision of the log for an offer, sent or not, or None."""
 
     def slot(self, id_: str) -> Slot | None:
         """A slot of a screen's programme, or None."""
@@ -101,6 +101,9 @@ class Repository(Protocol):
 
 class Store(Repository, Protocol):
     """The store as the running agent sees it. Used by the writer thread only; every write raises StoreFullError on a full disk."""
+
+    def expect(self, site: Site, model: str) -> None:
+        """Store the decisions of this site and model in fewer bytes."""
 
     def state(self, now_ms: int, rules: PresenceRules) -> State:
         """The state as of the last commit."""

@@ -62,7 +62,7 @@ class Zone(msgspec.Struct, frozen=True):
 
 
 class Cuts(NamedTuple):
-    """By table: the time in milliseconds before which rows are outdated."""
+    """By table: the time in milliseconds before which rows are outdated. The clock was set by `set_ms` in total."""
 
     visits_ms: int
     decisions_ms: int
@@ -71,6 +71,7 @@ class Cuts(NamedTuple):
     history_ms: int
     redemptions_ms: int
     slots_ms: int
+    set_ms: int = 0
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -81,8 +82,8 @@ class Retention(msgspec.Struct, frozen=True):
     facts_days: int = 400
     withdrawals_days: int = 400
 
-    def cuts(self, now_ms: int) -> Cuts:
-        """The times before which rows are outdated at `now_ms`."""
+    def cuts(self, now_ms: int, set_ms: int = 0) -> Cuts:
+        """The times before which rows are outdated at `now_ms`, by a clock that was set by `set_ms` in total."""
         days = (
             self.visits_days,
             self.decisions_days,
@@ -92,7 +93,7 @@ class Retention(msgspec.Struct, frozen=True):
             self.decisions_days,
             self.decisions_days,
         )
-        return Cuts(*[now_ms - count * DAY_MS for count in days])
+        return Cuts(*(now_ms - count * DAY_MS for count in days), set_ms)
 
 
 class ClaimRules(NamedTuple):

@@ -131,6 +131,7 @@ class App:
         self.draw = draw
         self.triggers = TriggerSender(site, bus, self._is_silenced)
         self.redemptions = RedemptionExchange(site, bus, draw())
+        store.expect(site, scorer.version)
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms

@@ -67,7 +67,9 @@ def test_a_person_of_the_holdout_gets_nothing_and_uses_no_budget(shop: Gateway) 
     other = decided(shop, SENT)[1]
     assert (other.arm, other.offer, other.intended) == ("sent", "flat-white", "flat-white")
     assert [row[0] for row in shop.rows("reservations")] == [other.id]
-    columns = shop.store._db.execute("SELECT arm, intended, offer, policy, seed FROM decisions ORDER BY arm").fetchall()
+    ids = [id_ for (id_,) in shop.store._db.execute("SELECT id FROM decisions ORDER BY arm")]
+    stored = [one for one in map(shop.store.decision, ids) if one is not None]
+    columns = [(one.arm, one.intended, one.offer, one.policy, one.seed) for one in stored]
     digest = shop.site.campaign.policy.digest
     assert [row[:4] for row in columns] == [
         ("held_out", "flat-white", None, f"plain-1.{digest}"),

@@ -57,11 +57,11 @@ def test_an_ended_visit_is_kept_with_what_is_known_of_it(gateway: Gateway) -> No
     gateway.apply(phone.consent())
     came_ms = gateway.clock.now_ms() + 1000
     visit(gateway, phone, stay_s=90)
-    ((subject, entered_ms, zone, left_ms, confidence, heard),) = gateway.rows("visits")
+    ((subject, entered_ms, zone, left_ms, confidence, heard, day),) = gateway.rows("visits")
     assert (subject, zone) == (gateway.state.people.identities[phone.device], "cafe")
     assert (entered_ms, left_ms) == (came_ms, came_ms + 90_000)
     assert confidence == pytest.approx(1.0, abs=0.01)
-    assert heard == 11
+    assert (heard, day) == (11, left_ms // DAY_MS)
 
 
 @pytest.mark.parametrize(

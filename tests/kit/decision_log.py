@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from gateway.adapters.store import Store
-from gateway.adapters.store.decisions import packed
+from gateway.adapters.store.decision_rows import packed
+from gateway.adapters.store.people import packed as packed_context
 from gateway.build_store import open_store
 from gateway.core.context import SubjectContext
 from gateway.core.policy.decision import Candidate, Decision
@@ -59,12 +59,12 @@ def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] =
             subject = f"subject-{one.person:06}"
             if one.person not in people:
                 people.add(one.person)
-                body = msgspec.msgpack.encode(SubjectContext(subject, f"phone-{one.person:04}", purposes, "b", 1))
+                body = packed_context(SubjectContext(subject, f"phone-{one.person:04}", purposes, "b", 1), store._words)
                 db.execute("INSERT OR REPLACE INTO contexts VALUES (?, NULL, ?)", (subject, body))
             decision = _decision(f"gw-t.{number:016x}", subject, one)
             values = (decision.id, subject, one.zone, one.at_ms, decision.reason, decision.offer, one.answer)
-            logged = (decision.arm, decision.intended, decision.policy, decision.seed, decision.at_ms, packed(decision))
-            db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
+            logged = (decision.arm, decision.intended, decision.at_ms, packed(decision, store._words, b""))
+            db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
             if one.offer is not None and one.is_closed:
                 outcome = "none" if one.is_held else one.answer or "none"
                 row = (decision.id, one.at_ms + WINDOW_MS, outcome, int(one.visited), one.amount_minor)

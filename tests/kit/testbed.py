@@ -313,7 +313,7 @@ class Gateway:
 
     def crash(self) -> None:
         """Lose everything that a crash loses, without opening the file again."""
-        self.store.people.cache.clear()
+        self.store.people.clear()
         self.state = self.store.state(self.clock.now_ms(), self.site.presence)
 
     def wipe(self) -> None:
@@ -322,6 +322,7 @@ class Gateway:
             where = " WHERE name <> 'hashed'" if table == "meta" else ""
             self.store._db.execute(f"DELETE FROM {table}{where}")  # noqa: S608 - a name from the schema
         self.store.counts.waiting = self.store.counts._position = 0
+        self.store._words.forget()
         self.clock, self.draw = ManualClock(), seeded_draw()
         self.crash()
 

@@ -115,7 +115,7 @@ class Play:
     def start(self) -> None:
         """Start the gateway, with what was committed."""
         made = self.gateway
-        made.store.people.cache.clear()
+        made.store.people.clear()
         self.app = App(
             made.site,
             clock=SystemClock(),

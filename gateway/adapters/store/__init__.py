@@ -19,6 +19,7 @@ from gateway.adapters.store.clock import ClockTable
 from gateway.adapters.store.counts import CountsTable
 from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
+from gateway.adapters.store.decision_rows import expected
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.facts import FactsTable
@@ -37,6 +38,7 @@ from gateway.adapters.store.screens import ScreensTable
 from gateway.adapters.store.sensors import SensorsTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
+from gateway.adapters.store.words import Words
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreDamagedError, StoreError, StoreFullError
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from gateway.core.presence import PresenceRules
     from gateway.core.privacy.laplace import Entropy
     from gateway.core.records import Batch
-    from gateway.core.site import Cuts
+    from gateway.core.site import Cuts, Site
     from gateway.core.state.screens import Slot
     from gateway.core.types import Envelope, Redemption
 
@@ -111,11 +113,12 @@ class Store:
         self._erases = True  # of the last process, which may have ended before
         self._inode = (path.stat().st_dev, path.stat().st_ino)
         self.register = RegisterTable(self._db)
-        self.people = PeopleTable(self._db, self.register)
+        self._words = Words(self._db)
+        self.people = PeopleTable(self._db, self.register, self._words)
         self.facts = FactsTable(self._db, hasher)
         self.visits = VisitsTable(self._db)
         self.history = HistoryTable(self._db)
-        self.decisions = DecisionsTable(self._db)
+        self.decisions = DecisionsTable(self._db, self._words)
         self.budgets = BudgetsTable(self._db)
         self.outcomes = OutcomesTable(self._db)
         self.learning = LearningTable(self._db)
@@ -266,6 +269,10 @@ class Store:
         finally:
             self._unlock()
 
+    def expect(self, site: Site, model: str) -> None:
+        """Store the decisions of this site and model in fewer bytes: repeated ones stand in the store once."""
+        self.decisions.expected = expected(site, model)
+
     # --- reads of the engine (gateway.core.ports.Repository) ------------------------------------------
 
     def context(self, subject: str) -> SubjectContext | None:
@@ -294,11 +301,11 @@ class Store:
 
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope."""
-        decision = self.facts.decision(envelope)
-        return None if decision is None else self.decisions.decision(decision)
+        found = self.facts.decision(envelope)
+        return None if found is None else self.decisions.decision(*found)
 
     def decision(self, id_: str) -> Decision | None:
-        """A decision of the log, or None."""
+        """A decision of the log for an offer, sent or not, or None."""
         return self.decisions.decision(id_)
 
     def slot(self, id_: str) -> Slot | None:
@@ -431,6 +438,7 @@ class Store:
     def _reconnect(self, opened: apsw.Connection) -> None:
         self._db = opened
         self._inode = (self._path.stat().st_dev, self._path.stat().st_ino)
+        self._words.reconnect(opened)
         for table in (*self._tables.values(), self.dead_letters, self.filters):
             table.reconnect(opened)
 
@@ -459,7 +467,7 @@ class Store:
                     self._apply_consent(subject, None)
                     self._note_erasure()
             self.people.save_generation(self.marks.generation)
-        self.people.cache.clear()
+        self.people.clear()
 
     def _note_lost_releases(self, path: Path) -> None:
         """Note the releases since this copy of the file was made. Raises StoreError if the marks are older than the file."""
@@ -482,7 +490,10 @@ class Store:
         """Store the last sighting of each open visit, and the averages over decisions. Raises StoreFullError."""
         with self._transaction():
             self.visits.save_times(visits)
+            self.people.save_moments()
             self.learning.save_moments()
+        self.people.moments_saved()
+        self.learning.moments_saved()
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
@@ -563,6 +574,7 @@ class Store:
         except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            self._words.forget()
             for table in self._tables.values():
                 table.rolled_back()
             if isinstance(error, apsw.BusyError):

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.store.decision_rows import COLUMNS, IS_CHOICE, packed, unpacked
 from gateway.adapters.store.table import Table
-from gateway.core.policy.decision import Decision
 from gateway.core.state import Proposed, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import apsw
+
+    from gateway.adapters.store.words import Words
+    from gateway.core.policy.decision import Decision
     from gateway.core.state.decisions import DecisionsChanges
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Decision)
-
-
-def packed(decision: Decision) -> bytes:
-    """A decision as it is stored: MessagePack, compressed, because the rows of its candidates differ in few columns."""
-    return zlib.compress(_ENCODER.encode(decision), 1)
-
-
-def unpacked(body: bytes) -> Decision:
-    """A stored decision."""
-    return _DECODER.decode(zlib.decompress(body))
 
 
 class DecisionsTable(Table):
-    """Caps, answers and `wayside why` read the decision log."""
+    """Caps, answers and `wayside why` read the decision log. `expected` are the bytes that its bodies repeat."""
+
+    def __init__(self, database: apsw.Connection, words: Words) -> None:
+        """Compress with a dictionary of `words`."""
+        super().__init__(database)
+        self._words = words
+        self.expected = b""
 
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed, or None."""
@@ -39,10 +35,13 @@ class DecisionsTable(Table):
         row = self.row(sql, (decision,))
         return Proposed(*row) if row else None
 
-    def decision(self, id_: str) -> Decision | None:
-        """A decision of the log, or None."""
-        body = self.one("SELECT body FROM decisions WHERE id = ?", (id_,))
-        return None if body is None else unpacked(body)
+    def decision(self, id_: str, subject: str | None = None) -> Decision | None:
+        """A decision of the log, or None; one for silence only with its `subject`."""
+        row = self.row(f"SELECT {COLUMNS}, body FROM decisions WHERE id = ? AND {IS_CHOICE}", (id_,))  # noqa: S608 - names from there
+        if row is None and subject is not None:
+            sql = f"SELECT {COLUMNS}, body FROM decisions WHERE subject = ? AND id = ? ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - as above
+            row = self.row(sql, (subject, id_))
+        return None if row is None else unpacked(row, self._words)
 
     def waiting(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
@@ -56,7 +55,7 @@ class DecisionsTable(Table):
     def save(self, changes: DecisionsChanges) -> None:
         """Write decisions, answers and triggers."""
         self._db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO decisions ({COLUMNS}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names from there
             [
                 (
                     made.id,
@@ -67,15 +66,14 @@ class DecisionsTable(Table):
                     made.offer,
                     made.arm,
                     made.intended,
-                    made.policy,
-                    made.seed,
                     made.steady_ms,
-                    packed(made),
+                    packed(made, self._words, self.expected),
                 )
                 for made in changes.made
             ],
         )
-        self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in changes.answers.items()])
+        answers = [(answer, id_) for id_, answer in changes.answers.items()]
+        self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ? AND offer IS NOT NULL", answers)
         for subject in changes.withheld:
             self.withhold(subject)
         for id_ in changes.undelivered:
@@ -85,10 +83,7 @@ class DecisionsTable(Table):
 
     def _release(self, id_: str) -> None:
         """Note that the offer of a decision did not leave the gateway."""
-        made = self.decision(id_)
-        if made is not None:
-            body = packed(msgspec.structs.replace(made, arm="undelivered"))
-            self._db.execute("UPDATE decisions SET arm = 'undelivered', body = ? WHERE id = ?", (body, id_))
+        self._db.execute("UPDATE decisions SET arm = 'undelivered' WHERE id = ? AND offer IS NOT NULL", (id_,))
         self.delete_triggers([id_])
 
     def forget(self, subject: str) -> None:

@@ -27,10 +27,10 @@ class FactsTable(Table):
         """Whether the fact of this envelope was committed."""
         return self.one("SELECT 1 FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),)) is not None
 
-    def decision(self, envelope: Envelope) -> str | None:
-        """The decision that the fact of this envelope belongs to, or None."""
-        decision: str | None = self.one("SELECT decision FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),))
-        return decision
+    def decision(self, envelope: Envelope) -> tuple[str, str | None] | None:
+        """The decision that the fact of this envelope belongs to, and its subject, or None."""
+        row = self.row("SELECT decision, subject FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),))
+        return None if row is None or row[0] is None else (row[0], row[1])
 
     def answered(self, decision: str) -> set[str]:
         """The kinds of the answers to a decision."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.store import days
 from gateway.adapters.store.table import Table
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ class HistoryTable(Table):
     def save(self, changes: HistoryChanges) -> None:
         """Write the rows."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?)",
-            [(row.subject, row.number, row.at_ms, _PACK.encode(row.body)) for row in changes.rows],
+            "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?)",
+            [(row.subject, row.number, row.at_ms, _PACK.encode(row.body), row.at_ms // days.DAY_MS) for row in changes.rows],
         )
 
     def forget(self, subject: str) -> None:
         """Delete the person's rows."""
-        self._db.execute("DELETE FROM history WHERE subject = ?", (subject,))
+        self._db.execute(f"DELETE FROM history WHERE {days.of_person('history')}", (subject,))  # noqa: S608 - no text from outside

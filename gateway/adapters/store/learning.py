@@ -6,6 +6,7 @@ store writes them every few minutes and at the end; a crash loses the newest mom
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,8 @@ from gateway.core.learning.state import LearnedState, state_of
 from gateway.core.state import LearningState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import apsw
 
     from gateway.core.state.learning import LearningChanges
@@ -39,7 +42,7 @@ class LearningTable(Table):
 
     def state(self) -> LearningState:
         """As of the last commit; empty if this program does not read the rows' format: it begins anew."""
-        rows = dict(self.rows("SELECT key, body FROM learned ORDER BY key"))
+        rows = {key: zlib.decompress(body) for key, body in self.rows("SELECT key, body FROM learned ORDER BY key")}
         basis, health = rows.pop(BASIS, None), rows.pop(HEALTH, None)
         try:
             return LearningState(
@@ -58,7 +61,7 @@ class LearningTable(Table):
             rows.append((BASIS, _PACK.encode(changes.begun)))
         if changes.health is not None:
             rows.append((HEALTH, _PACK.encode(changes.health)))
-        self._db.executemany(UPSERT, rows)
+        self._db.executemany(UPSERT, _compressed(rows))
 
     def committed(self, changes: LearningChanges) -> None:
         """Keep the rows that wait; those of a state that began anew are written."""
@@ -68,6 +71,14 @@ class LearningTable(Table):
             self._waiting.update(row for row in changes.learned.rows() if row[0].startswith(EVERY_MOMENT))
 
     def save_moments(self) -> None:
-        """Write the rows that wait."""
-        self._db.executemany(UPSERT, list(self._waiting.items()))
+        """Write the rows that wait; `moments_saved` follows the commit."""
+        self._db.executemany(UPSERT, _compressed(self._waiting.items()))
+
+    def moments_saved(self) -> None:
+        """No row waits any more."""
         self._waiting.clear()
+
+
+def _compressed(rows: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The rows as they are stored: the weights of a model are mostly those of its beginning, and take a twentieth of their size."""
+    return [(key, zlib.compress(body, 1)) for key, body in rows]

@@ -29,11 +29,11 @@ class OutcomesTable(Table):
     def save(self, changes: OutcomesChanges) -> None:
         """Write windows, and move the closed ones to the outcomes."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO windows SELECT id, ?2, ?3 FROM decisions WHERE id = ?1",
+            "INSERT OR REPLACE INTO windows SELECT id, ?2, ?3 FROM decisions WHERE id = ?1 AND intended IS NOT NULL",
             [(decision, window.until_ms, _PACK.encode(window)) for decision, window in changes.windows.items()],
         )
         self._db.executemany(
-            "INSERT INTO outcomes SELECT id, ?2, ?3, ?4, ?5 FROM decisions WHERE id = ?1",
+            "INSERT INTO outcomes SELECT id, ?2, ?3, ?4, ?5 FROM decisions WHERE id = ?1 AND intended IS NOT NULL",
             [(decision, one.closed_at_ms, one.outcome, int(one.visited), one.amount_minor) for decision, one in changes.closed.items()],
         )
         self._db.executemany("DELETE FROM windows WHERE decision = ?", [(decision,) for decision in (*changes.closed, *changes.dropped)])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from gateway.adapters.store.table import Table
+from gateway.adapters.store.words import Words
 from gateway.core import limits
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.neighbours import elsewhere_of
 from gateway.core.state import PeopleState
+from gateway.core.types import Purpose
 
 if TYPE_CHECKING:
     import apsw
@@ -31,18 +33,38 @@ ELSEWHERE_SQL = (
     "(SELECT 1 FROM facts WHERE decision = one.decision AND kind IN ('contact', 'contact_held_out')) ORDER BY at_ms, kind DESC"
 )
 
+UPSERT = "INSERT INTO contexts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET expires_at_ms = excluded.expires_at_ms, body = excluded.body"
+UPDATE = "UPDATE contexts SET body = ? WHERE subject = ?"
+
 _PACK = msgspec.msgpack.Encoder()
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
+_STORED = tuple(sorted({*SubjectContext.__struct_fields__} - {"learned", "contacts", "elsewhere"}))
+_WORDS = _PACK.encode(SubjectContext("", "", get_args(Purpose), "", 0))
+
+
+def packed(context: SubjectContext, words: Words) -> bytes:
+    """A context as it is stored, without contacts: decision log and facts have them."""
+    return words.packed(_PACK.encode(msgspec.structs.replace(context, contacts=(), elsewhere=())), _WORDS)
+
+
+def unpacked(body: bytes, words: Words) -> SubjectContext:
+    """A stored context."""
+    return _CONTEXT.decode(words.unpacked(body))
 
 
 class PeopleTable(Table):
-    """Contexts are cached as committed; the newest CONTEXTS_CACHED_MAX stay."""
+    """Contexts are cached as committed; the newest CONTEXTS_CACHED_MAX stay.
 
-    def __init__(self, database: apsw.Connection, register: RegisterTable) -> None:
+    A decision for silence changes the counts of the moments in the context alone. Such a context waits for the next commit
+    that changes more of it, or for `save_moments`: a write for each took a tenth of the bytes of a visit. A crash loses these counts.
+    """
+
+    def __init__(self, database: apsw.Connection, register: RegisterTable, words: Words) -> None:
         """Start with an empty cache; a context has the purposes that the `register` grants."""
         super().__init__(database)
-        self._register = register
+        self._register, self._words = register, words
         self.cache: OrderedDict[str, SubjectContext] = OrderedDict()
+        self._waiting: dict[str, SubjectContext] = {}
 
     def generation(self) -> int:
         """Number of withdrawals that this file has carried out."""
@@ -66,9 +88,9 @@ class PeopleTable(Table):
 
     def context(self, subject: str) -> SubjectContext | None:
         """The context of a subject, with its recent contacts from the decision log."""
-        cached = self.cache.get(subject)
+        cached = self.cache.get(subject) or self._waiting.get(subject)
         if cached is not None:
-            self.cache.move_to_end(subject)
+            self._cache(cached)
             return cached
         body = self.one("SELECT body FROM contexts WHERE subject = ?", (subject,))
         if body is None:
@@ -76,7 +98,7 @@ class PeopleTable(Table):
         rows = self.rows(CONTACTS_SQL, (subject, limits.CONTACTS_KEPT_MAX))
         newest = [Contact(id_, offer, at_ms, answer, bool(sent), steady_ms) for id_, offer, at_ms, answer, sent, steady_ms in rows]
         elsewhere = elsewhere_of(self.rows(ELSEWHERE_SQL, (subject,)))
-        stored = _CONTEXT.decode(body)
+        stored = unpacked(body, self._words)
         granted = {grant.purpose for grant in self._register.grants(subject)}
         purposes = tuple(purpose for purpose in stored.purposes if purpose in granted)
         context = msgspec.structs.replace(stored, contacts=tuple(reversed(newest)), elsewhere=elsewhere, purposes=purposes)
@@ -89,17 +111,15 @@ class PeopleTable(Table):
         return [subject for (subject,) in rows]
 
     def save(self, changes: PeopleChanges) -> None:
-        """Write contexts without contacts (decision log and facts have them), identities and keys."""
+        """Write contexts, identities and keys."""
         for subject, context in changes.contexts.items():
-            if context is not None:
-                body = _PACK.encode(msgspec.structs.replace(context, contacts=(), elsewhere=()))
-                self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
+            if context is not None and not self._may_wait(context):
+                self._db.execute(UPSERT, (subject, context.consent_expires_at_ms, packed(context, self._words)))
         for table, name, owners in (("identities", "mover", changes.identities), ("keys", "key", changes.keys)):
             for value, owner in owners.items():
                 self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (value,))  # noqa: S608 - names from the line above
                 if owner is not None:
                     self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (value, owner))  # noqa: S608 - as above
-
         if changes.generation is not None:
             self.save_generation(changes.generation)
 
@@ -113,8 +133,35 @@ class PeopleTable(Table):
         for subject, context in changes.contexts.items():
             if context is None:
                 self.cache.pop(subject, None)
+                self._waiting.pop(subject, None)
+                continue
+            if self._may_wait(context):
+                self._waiting[subject] = context
             else:
-                self._cache(context)
+                self._waiting.pop(subject, None)
+            self._cache(context)
+
+    def save_moments(self) -> None:
+        """Write the contexts that wait; `moments_saved` follows the commit."""
+        self._db.executemany(UPDATE, [(packed(context, self._words), subject) for subject, context in self._waiting.items()])
+
+    def moments_saved(self) -> None:
+        """No context waits any more."""
+        self._waiting.clear()
+
+    def clear(self) -> None:
+        """Empty the cache, without a write."""
+        self.cache.clear()
+        self._waiting.clear()
+
+    def _may_wait(self, context: SubjectContext) -> bool:
+        """Whether a context differs from the committed one in counts of moments only."""
+        before = self.cache.get(context.subject) or self._waiting.get(context.subject)
+        if before is None:
+            return False
+        return before.learned.effects == context.learned.effects and all(
+            getattr(before, name) == getattr(context, name) for name in _STORED
+        )
 
     def _cache(self, context: SubjectContext) -> None:
         self.cache[context.subject] = context

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from gateway.adapters.store import database
-from gateway.adapters.store.decisions import unpacked
+from gateway.adapters.store import database, days
+from gateway.adapters.store.decision_rows import COLUMNS, IS_CHOICE, unpacked
 from gateway.adapters.store.people import ELSEWHERE_SQL
+from gateway.adapters.store.people import unpacked as unpacked_context
+from gateway.adapters.store.words import Words
 from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
 _COUNTS: msgspec.msgpack.Decoder[HourCounts | OfferCounts] = msgspec.msgpack.Decoder(HourCounts | OfferCounts)
 _ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
@@ -92,6 +93,7 @@ class Reader:
     def __init__(self, path: Path, key: bytes) -> None:
         """Open with the gateway's 32-byte key. Raises StoreError with cause and way out."""
         self._db = database.open_reader(path, key, StoreError)
+        self._words = Words(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -99,22 +101,22 @@ class Reader:
 
     def decision(self, id_: str) -> tuple[Decision, str | None] | None:
         """A decision from the log and the answer to it, or None."""
-        row = next(self._rows("SELECT body, answer FROM decisions WHERE id = ?", (id_,)), None)
-        return (unpacked(row[0]), row[1]) if row else None
+        for condition in (f" AND {IS_CHOICE}", " ORDER BY rowid DESC LIMIT 1"):  # a silent one is not in the index
+            sql = f"SELECT {COLUMNS}, body, answer FROM decisions WHERE id = ?{condition}"  # noqa: S608 - names from there
+            for *row, answer in self._rows(sql, (id_,)):
+                return unpacked(tuple(row), self._words), answer
+        return None
 
     def latest_decisions(self, most: int) -> list[tuple[str, str, str, str | None]]:
         """The newest decisions: (id, zone, reason, offer)."""
         return [
             (id_, zone, reason, offer)
-            for id_, zone, reason, offer in self._rows(
-                "SELECT id, zone, reason, offer FROM decisions ORDER BY at_ms DESC, id DESC LIMIT ?", (most,)
-            )
+            for id_, zone, reason, offer in self._rows("SELECT id, zone, reason, offer FROM decisions ORDER BY rowid DESC LIMIT ?", (most,))
         ]
 
     def latest_rows(self, columns: str, most: int) -> list[NDArray[np.float32]]:
         """The rows of the newest proposed offers that were scored with these columns (`Decision.columns`), of at most `most` decisions."""
-        sql = "SELECT body FROM decisions WHERE offer IS NOT NULL ORDER BY at_ms DESC, id DESC LIMIT ?"
-        decisions = [unpacked(body) for (body,) in self._rows(sql, (most,))]
+        decisions = self._decisions("WHERE offer IS NOT NULL ORDER BY rowid DESC LIMIT ?", (most,))
         return [one.candidates[0].row() for one in decisions if one.columns == columns and one.candidates and one.candidates[0].features]
 
     # --- history, one person at a time, to bound the memory ----------------------------------------------
@@ -146,12 +148,13 @@ class Reader:
         """The decisions from `from_ms` until before `until_ms`, oldest first, of people with consent to measurement at `now_ms`."""
         numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
         sql = (
-            "SELECT subject, body, answer, closed_at_ms, visited, amount_minor FROM decisions "
-            "LEFT JOIN outcomes ON outcomes.decision = decisions.id WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
+            f"SELECT {COLUMNS}, body, answer, closed_at_ms, visited, amount_minor FROM decisions "  # noqa: S608 - names from there
+            "LEFT JOIN outcomes ON outcomes.decision = decisions.id WHERE at_ms >= ? AND at_ms < ? ORDER BY decisions.rowid"
         )
-        for subject, body, answer, closed_at_ms, visited, amount in self._rows(sql, (from_ms, until_ms)):
-            if subject in numbers:
-                yield LoggedDecision(numbers[subject], unpacked(body), answer, closed_at_ms, bool(visited), amount or 0)
+        for *row, answer, closed_at_ms, visited, amount in self._rows(sql, (from_ms, until_ms)):
+            number = numbers.get(row[1])
+            if number is not None:
+                yield LoggedDecision(number, unpacked(tuple(row), self._words), answer, closed_at_ms, bool(visited), amount or 0)
 
     def decisions_between(self, from_ms: int, until_ms: int) -> int:
         """Number of decisions from `from_ms` until before `until_ms`, of all people."""
@@ -160,12 +163,13 @@ class Reader:
 
     def visits(self, subject: str) -> Iterator[Visit]:
         """The subject's ended visits, oldest first."""
-        sql = "SELECT subject, zone, entered_ms, left_ms, confidence, observations FROM visits WHERE subject = ? ORDER BY entered_ms"
+        columns = "subject, zone, entered_ms, left_ms, confidence, observations"
+        sql = f"SELECT {columns} FROM visits WHERE {days.of_person('visits')} ORDER BY entered_ms"  # noqa: S608 - no text from outside
         return (Visit(*row) for row in self._rows(sql, (subject,)))
 
     def decisions(self, subject: str) -> Iterator[Decision]:
         """The decisions for the subject, oldest first."""
-        return (unpacked(body) for (body,) in self._rows("SELECT body FROM decisions WHERE subject = ? ORDER BY at_ms", (subject,)))
+        return self._decisions("WHERE subject = ? ORDER BY at_ms", (subject,))
 
     def offer_facts(self, subject: str) -> Iterator[OfferFact]:
         """The subject's answers, and the purchases in which an offer to the subject was redeemed, oldest first."""
@@ -206,7 +210,7 @@ class Reader:
 
     def history(self, subject: str) -> Iterator[LogRow]:
         """The person's history log, in the order in which the facts were folded."""
-        sql = "SELECT subject, number, at_ms, body FROM history WHERE subject = ? ORDER BY number"
+        sql = f"SELECT subject, number, at_ms, body FROM history WHERE {days.of_person('history')} ORDER BY number"  # noqa: S608 - as above
         return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
 
     # --- one person, for the person's page and the operator's desk ------------------------------------------
@@ -225,7 +229,7 @@ class Reader:
         row = next(self._rows("SELECT body FROM contexts WHERE subject = ?", (subject,)), None)
         if row is None:
             return None
-        stored, granted = _CONTEXT.decode(row[0]), {grant.purpose for grant in self.grants(subject)}
+        stored, granted = unpacked_context(row[0], self._words), {grant.purpose for grant in self.grants(subject)}
         return msgspec.structs.replace(stored, purposes=tuple(one for one in stored.purposes if one in granted))
 
     def grants(self, subject: str) -> list[Grant]:
@@ -239,8 +243,8 @@ class Reader:
 
     def answered(self, subject: str, since_ms: int) -> list[tuple[Decision, AnswerKind | None]]:
         """The decisions for a person since a time, with the answer that stands, the newest first."""
-        sql = "SELECT body, answer FROM decisions WHERE subject = ? AND at_ms >= ? ORDER BY at_ms DESC, id DESC"
-        return [(unpacked(body), answer) for body, answer in self._rows(sql, (subject, since_ms))]
+        sql = f"SELECT {COLUMNS}, body, answer FROM decisions WHERE subject = ? AND at_ms >= ? ORDER BY at_ms DESC, id DESC"  # noqa: S608
+        return [(unpacked(tuple(row), self._words), answer) for *row, answer in self._rows(sql, (subject, since_ms))]
 
     def facts(self, subject: str) -> list[tuple[str, int, str | None, str | None, str | None, int | None, str | None]]:
         """The facts of a person and of the person's decisions: kind, time, zone, decision, detail, amount in minor units, reason."""
@@ -265,8 +269,12 @@ class Reader:
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
         """Subjects with consent to the purpose at `now_ms`, in the order of the table."""
-        people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
+        people = (unpacked_context(body, self._words) for (body,) in self._rows("SELECT body FROM contexts"))
         return [person.subject for person in people if allows(person, purpose, now_ms)]
+
+    def _decisions(self, which: str, values: tuple[Any, ...]) -> Iterator[Decision]:
+        rows = self._rows(f"SELECT {COLUMNS}, body FROM decisions {which}", values)  # noqa: S608 - no text from outside
+        return (unpacked(row, self._words) for row in rows)
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         return iter(self._db.execute(sql, values))

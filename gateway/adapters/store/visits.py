@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.adapters.store import days
 from gateway.adapters.store.table import Table
 from gateway.core.presence import Presence, PresenceRules
 from gateway.core.state import VisitsState
@@ -35,8 +36,11 @@ class VisitsTable(Table):
                 row = (*key, *times, present.confidence, present.observations)
                 self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._db.executemany(
-            "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?)",
-            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.observations) for visit in changes.ended],
+            "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (one.subject, one.entered_ms, one.zone, one.left_ms, one.confidence, one.observations, one.left_ms // days.DAY_MS)
+                for one in changes.ended
+            ],
         )
 
     def forget(self, subject: str) -> None:
@@ -46,7 +50,7 @@ class VisitsTable(Table):
 
     def forget_ended(self, subject: str) -> None:
         """Delete the person's ended visits, after a consent that does not cover learning."""
-        self._db.execute("DELETE FROM visits WHERE subject = ?", (subject,))
+        self._db.execute(f"DELETE FROM visits WHERE {days.of_person('visits')}", (subject,))  # noqa: S608 - no text from outside
 
     def save_times(self, state: VisitsState) -> None:
         """Write the times of open visits again: a restart could not detect a step of the clock, and a sighting alone is not written."""

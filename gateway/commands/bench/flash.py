@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -31,8 +31,8 @@ VISITS, FACTS, BATCH, STANDING_S = 200, 1_000, 100, 600
 SAVE_S = 300  # of the times in open visits, as the running gateway does
 
 
-class _Gateway:
-    """The writer's steps with a store in `folder` and a clock of its own."""
+class Visitors:
+    """The writer's steps with a store in `folder` and a clock of its own; PEOPLE with `tags` have visited once."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         bundle = open_config_bundle(config, NOW_MS)
@@ -40,9 +40,15 @@ class _Gateway:
         self.site = msgspec.structs.replace(site, privacy=msgspec.structs.replace(site.privacy, window_ms=86_400_000, demonstration=False))
         self.scorer, self.now_ms = model_slot(config, bundle), NOW_MS
         self.store = Store(folder / "flash.db", KEY)
+        self.store.expect(self.site, self.scorer.version)
         self.state = self.store.state(NOW_MS, self.site.presence)
         self._draws = random.Random(1)  # noqa: S311 - ids of a benchmark
         self.anchor = next(anchor for anchor, zone in self.site.anchors.items() if zone == self.site.campaign.offers[0].zones[0])
+        self.tags = [f"tag-{number}" for number in range(PEOPLE)]
+        self.apply(*[Consent(Envelope(tag, "b", 0), get_args(Purpose), 1, tags=()) for tag in self.tags])
+        for tag in self.tags:
+            for _ in self.visit(tag):  # the first visit of a person makes new rows
+                pass
 
     def apply(self, *observations: Observation) -> Changes:
         """One batch."""
@@ -52,15 +58,20 @@ class _Gateway:
         self.state.accept(changes)
         return changes
 
-    def visit(self, tag: str) -> None:
-        """One person enters, dwells and leaves."""
+    def visit(self, tag: str) -> Iterator[Changes]:
+        """One person enters, dwells and leaves; the changes of each commit."""
         rules = self.site.presence
         for _ in range(rules.dwell_ms // 1_000 + 2):
-            self.apply(Sighting(self.anchor, tag, -50.0))
+            yield from self._committed(Sighting(self.anchor, tag, -50.0))
             self.now_ms += 1_000
-            self.apply(TimePassed())
+            yield from self._committed(TimePassed())
         self.now_ms += rules.exit_after_ms + 1_000
-        self.apply(TimePassed())
+        yield from self._committed(TimePassed())
+
+    def _committed(self, observation: Observation) -> Iterator[Changes]:
+        changes = self.apply(observation)
+        if changes.is_durable:
+            yield changes
 
     def _draw(self) -> str:
         return f"{self._draws.getrandbits(64):016x}"
@@ -69,19 +80,16 @@ class _Gateway:
 def written(config: Config) -> dict[str, list[float]]:
     """Bytes for each of these, one figure each."""
     with tempfile.TemporaryDirectory() as folder:
-        gateway = _Gateway(config, Path(folder))
-        tags = [f"tag-{number}" for number in range(PEOPLE)]
-        gateway.apply(*[Consent(Envelope(tag, "b", 0), get_args(Purpose), 1, tags=()) for tag in tags])
+        gateway = Visitors(config, Path(folder))
+        tags = gateway.tags
         till = next(device for device in gateway.site.devices if device.startswith("till"))
         numbers = itertools.count()
 
         def facts(count: int) -> None:
             gateway.apply(*[Purchase(Envelope(till, "b", next(numbers)), 450) for _ in range(count)])
 
-        for tag in tags:
-            gateway.visit(tag)  # the first visit of a person makes new rows
         found = {
-            "visit": [_bytes(gateway, lambda number: gateway.visit(tags[number % PEOPLE]), VISITS)],
+            "visit": [_bytes(gateway, lambda number: list(gateway.visit(tags[number % PEOPLE])), VISITS)],
             "fact alone": [_bytes(gateway, lambda _: facts(1), FACTS)],
             f"fact in batches of {BATCH}": [_bytes(gateway, lambda _: facts(BATCH), FACTS // BATCH) / BATCH],
         }
@@ -92,7 +100,7 @@ def written(config: Config) -> dict[str, list[float]]:
         return found
 
 
-def _stand(gateway: _Gateway, tags: list[str], at: int) -> None:
+def _stand(gateway: Visitors, tags: list[str], at: int) -> None:
     """Everybody is heard once within a second."""
     gateway.now_ms += 1_000
     gateway.apply(*[Sighting(gateway.anchor, tag, -50.0) for tag in tags], TimePassed())
@@ -100,7 +108,7 @@ def _stand(gateway: _Gateway, tags: list[str], at: int) -> None:
         gateway.store.save_heard(gateway.state.visits)
 
 
-def _bytes(gateway: _Gateway, action: Callable[[int], object], times: int) -> float:
+def _bytes(gateway: Visitors, action: Callable[[int], object], times: int) -> float:
     """Bytes written by an action, the mean of `times`."""
     before = _written()
     for number in range(times):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import typer
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.commands.bench import end_to_end, flash, parts, road, starts, street
+from gateway.commands.bench import end_to_end, flash, pages, parts, profile, road, starts, street
 from gateway.commands.bench.peers import LOOP, found_peers
 from gateway.config import load_config
 
@@ -44,60 +45,123 @@ NOT_COVERED = (
 )
 
 
-def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> None:
-    """Measure everything, print it and write it to `saved`, with the ratio to the run that it holds. Raises DemoError without a broker."""
-    config = load_config(config_path, street.SETTINGS)
-    started: dict[str, end_to_end.Start] = {"gateway": end_to_end.gateway(config_path), **end_to_end.READERS}
-    if peers:
-        started |= found_peers(config)
-    rounds: dict[str, list[end_to_end.Rate]] = {name: [] for name in started}
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("measuring", total=12 + ROUNDS * (len(started) + len(LOADS) + peers))
+class _Bench:
+    """The measures of one run, a method each with the name of its `Measure`. Raises DemoError without a broker, where one is needed."""
 
-        def step(result: Any) -> Any:
-            progress.advance(bar)
-            return result
+    def __init__(self, config_path: Path, *, peers: bool) -> None:
+        self.path, self.config, self.peers = config_path, load_config(config_path, street.SETTINGS), peers
+        self.gateway = end_to_end.gateway(config_path)
 
-        figures: dict[str, dict[str, list[float]]] = {
-            "decoders, us": step(parts.decoders()),
-            "MQTT codec, us a PUBLISH": step(parts.codec(config)),
-            "fold, us": step(parts.folding(config)),
-            "decide, us": {"8 offers": step(parts.deciding(config))},
-            "facts committed a second": step(parts.committing(config)),
-            "flash, bytes": step(flash.written(config)),
-            "road in one process, CPU us a sighting": step(road.costs(config_path)),
-            "commands, CPU s": step(starts.starts(config_path)),
+    def parts(self) -> Figures:
+        """The steps one by one, in this process."""
+        return {
+            "decoders, us": parts.decoders(),
+            "MQTT codec, us a PUBLISH": parts.codec(self.config),
+            "fold, us": parts.folding(self.config),
+            "decide, us": {"8 offers": parts.deciding(self.config)},
+            "facts committed a second": parts.committing(self.config),
         }
-        gateway = started["gateway"]
-        figures["commands, CPU s"]["start to first decision"] = [step(end_to_end.first_decision(gateway, config))]
-        figures["memory, MiB"] = {
-            f"{people:,} people, peak": [step(end_to_end.people_memory(gateway, config, people))] for people in PEOPLE
-        }
+
+    def flash(self) -> Figures:
+        """Bytes and pages that the store writes."""
+        return {"flash, bytes": flash.written(self.config), **pages.pages(self.config)}
+
+    def road(self) -> Figures:
+        """The road of a sighting in this process."""
+        return {"road in one process, CPU us a sighting": road.costs(self.path)}
+
+    def profile(self) -> Figures:
+        """The largest costs of the street mix in this process."""
+        return {"largest costs of the mix, CPU us a message, with the profiler's": profile.largest(self.path)}
+
+    def starts(self) -> Figures:
+        """Processor time of whole commands."""
+        first = end_to_end.first_decision(self.gateway, self.config)
+        return {"commands, CPU s": starts.starts(self.path) | {"start to first decision": [first]}}
+
+    def memory(self) -> Figures:
+        """Memory of the gateway under load."""
+        found = {f"{people:,} people, peak": [end_to_end.people_memory(self.gateway, self.config, people)] for people in PEOPLE}
+        return {"memory, MiB": found}
+
+    def mix(self) -> Figures:
+        """The street mix through whole processes, in turn, and the latency."""
+        started: dict[str, end_to_end.Start] = {"gateway": self.gateway, **end_to_end.READERS}
+        if self.peers:
+            started |= found_peers(self.config)
+        rounds: dict[str, list[end_to_end.Rate]] = {name: [] for name in started}
         latencies: list[end_to_end.Latency] = []
         of_loop: list[end_to_end.Latency] = []
         for _ in range(ROUNDS):
             for name, start in started.items():
-                rounds[name].append(step(end_to_end.rate(start, config)))
-            latencies += [step(end_to_end.latency(gateway, config, load)) for load in LOADS]
+                rounds[name].append(end_to_end.rate(start, self.config))
+            latencies += [end_to_end.latency(self.gateway, self.config, load) for load in LOADS]
             if LOOP in started:
-                of_loop.append(step(end_to_end.latency(started[LOOP], config, PEER_LOAD)))
-        facts = step(end_to_end.facts_per_second(gateway, config, FACTS))
-    figures["street mix, CPU us a message"] = {name: [one.cpu_us for one in rates] for name, rates in rounds.items()}
-    figures["street mix, messages a second"] = {name: [one.per_second for one in rates] for name, rates in rounds.items()}
-    figures["street mix, decisions of 1,000 messages"] = {name: [one.decisions for one in rates] for name, rates in rounds.items()}
-    figures["street mix, offers of 1,000 messages"] = {name: [one.offers for one in rates] for name, rates in rounds.items()}
-    figures["CPU of the gateway, ratio to"] = {
-        name: [own.cpu_us / other.cpu_us for own, other in zip(rounds["gateway"], rates, strict=True) if other.cpu_us]
-        for name, rates in rounds.items()
-        if name != "gateway"
+                of_loop.append(end_to_end.latency(started[LOOP], self.config, PEER_LOAD))
+        return _of_rounds(rounds) | _of_latencies(latencies, of_loop)
+
+    def facts(self) -> Figures:
+        """Facts through the whole gateway."""
+        facts = end_to_end.facts_per_second(self.gateway, self.config, FACTS)
+        return {"facts, end to end": {"a second": [facts.per_second], "CPU us": [facts.cpu_us]}}
+
+
+Figures = dict[str, dict[str, list[float]]]
+"""Group -> figure -> one value for each round."""
+
+
+class Measure(StrEnum):
+    """A measure by name."""
+
+    PARTS = "parts"
+    FLASH = "flash"
+    ROAD = "road"
+    PROFILE = "profile"
+    STARTS = "starts"
+    MEMORY = "memory"
+    MIX = "mix"
+    FACTS = "facts"
+
+
+def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path, only: Sequence[Measure] = ()) -> None:
+    """Take the measures, all without `only`, print them and write them to `saved`, with the ratio to the run that it holds.
+
+    Raises DemoError without a broker.
+    """
+    bench, figures = _Bench(config_path, peers=peers), Figures()
+    names = [name for name in Measure if not only or name in only]
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("measuring", total=len(names))
+        for name in names:
+            progress.update(bar, description=f"measuring: {name}")
+            figures |= getattr(bench, name)()
+            progress.advance(bar)
+    before = _read(saved)
+    _print(figures, as_json=as_json, before=before)
+    saved.write_bytes(msgspec.json.format(msgspec.json.encode(before | figures)))
+
+
+def _of_rounds(rounds: dict[str, list[end_to_end.Rate]]) -> Figures:
+    return {
+        "street mix, CPU us a message": {name: [one.cpu_us for one in rates] for name, rates in rounds.items()},
+        "street mix, messages a second": {name: [one.per_second for one in rates] for name, rates in rounds.items()},
+        "street mix, decisions of 1,000 messages": {name: [one.decisions for one in rates] for name, rates in rounds.items()},
+        "street mix, offers of 1,000 messages": {name: [one.offers for one in rates] for name, rates in rounds.items()},
+        "CPU of the gateway, ratio to": {
+            name: [own.cpu_us / other.cpu_us for own, other in zip(rounds["gateway"], rates, strict=True) if other.cpu_us]
+            for name, rates in rounds.items()
+            if name != "gateway"
+        },
     }
+
+
+def _of_latencies(latencies: Sequence[end_to_end.Latency], of_loop: Sequence[end_to_end.Latency]) -> Figures:
+    figures: Figures = {}
     for share, name in (("p50_ms", "request to reply, p50 ms"), ("p99_ms", "request to reply, p99 ms")):
         figures[name] = {f"{load:,} a second": [getattr(one, share) for one in latencies if one.load == load] for load in LOADS}
         if of_loop:
             figures[name][f"{LOOP}, {PEER_LOAD:,} a second"] = [getattr(one, share) for one in of_loop]
-    figures["facts, end to end"] = {"a second": [facts.per_second], "CPU us": [facts.cpu_us]}
-    _print(figures, as_json=as_json, before=_read(saved))
-    saved.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    return figures
 
 
 def _read(saved: Path) -> dict[str, dict[str, list[float]]]:

@@ -57,15 +57,15 @@ class _Bus:
 class Road:
     """A gateway with a store in a folder; `pass_on` sends messages through it."""
 
-    def __init__(self, config: Path, folder: Path) -> None:
-        """Build it, with PEOPLE consents."""
+    def __init__(self, config: Path, folder: Path, people: int = PEOPLE) -> None:
+        """Build it, with consents of `people`."""
         files = (f"store.path={folder / 'road.db'}", f"store.key_file={folder / 'road.key'}")
         settings = load_config(config, [*street.SETTINGS, *files])
         self.where = street.places(settings)
         self._app = build(settings)
         self._app.bus = _Bus()
         self._session = Session(5, 1)
-        self.pass_on(packets(street.consents(self.where, claim_secret(settings), "road", PEOPLE)))
+        self.pass_on(packets(street.consents(self.where, claim_secret(settings), "road", people)))
 
     def pass_on(self, data: bytes) -> float:
         """Processor time in seconds of these packets."""

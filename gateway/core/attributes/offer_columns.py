@@ -43,7 +43,10 @@ class _ByCategory(NamedTuple):
 
 
 class OfferColumns:
-    """The columns of one campaign's offers. `places` are the positions of a model's columns, `slots` those of named numbers."""
+    """The columns of one campaign's offers. `places` are the positions of a model's columns, `slots` those of named numbers.
+
+    `fields` (offers, fields) are the columns that do not change, `field_places` their positions.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class OfferColumns:
     ) -> None:
         """Work out all columns that do not change."""
         self._offers, self._positions = tuple(offers), positions
-        self._static_places, self._static = _static(used, places, offers)
+        self.field_places, self.fields = _static(used, places, offers)
         self._ends_ms = np.array([float(offer.ends_ms) for offer in offers])
         self._countdowns: dict[tuple[float, float], list[int]] = {}  # bounds -> columns of the hours until offers end
         self._walks: list[_Walk] = []
@@ -81,7 +84,7 @@ class OfferColumns:
 
         `numbers` are those of `ReadPlan.numbers`, with NaN in the last slot.
         """
-        rows[:, self._static_places] = self._static[chosen]
+        rows[:, self.field_places] = self.fields[chosen]
         if self._countdowns:
             hours_left = (self._ends_ms[chosen] - now_ms) / HOUR_MS
             for (low, high), places in self._countdowns.items():

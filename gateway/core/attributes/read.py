@@ -157,6 +157,12 @@ class ReadPlan:
         self._offers.write(rows, np.asarray(chosen, dtype=np.intp), request.zone, request.now_ms, known)
         return rows
 
+    def offer_rows(self) -> Floats:
+        """A row for each offer of the campaign with the offer's fields that do not change; NaN in all other columns."""
+        rows = np.full((len(self._offers.fields), len(self.columns)), np.nan, dtype=np.float32)
+        rows[:, self._offers.field_places] = self._offers.fields
+        return rows
+
     def person_row(self, row: Floats, numbers: Numbers, category: str | None) -> Floats:
         """A copy of one row (columns,) with the person's numbers, and those by the offer's category, written into it."""
         written = row.copy()

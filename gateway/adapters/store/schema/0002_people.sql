@@ -1,11 +1,12 @@
 -- People who consented. A device is named only in `contexts` and `identities`, and those rows exist only while a consent stands.
 
--- subject -> its context (MessagePack of gateway.core.context.SubjectContext, without contacts)
+-- subject -> its context (compressed MessagePack of gateway.core.context.SubjectContext, without contacts). With rowids, because a row without
+-- one that takes more than a fifth of a page lies on further pages, which each write touches.
 CREATE TABLE contexts (
   subject TEXT PRIMARY KEY,
   expires_at_ms INTEGER,
   body BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX contexts_by_expiry ON contexts (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 -- device or tag of a consenting person -> subject

@@ -12,6 +12,8 @@ CREATE TABLE presences (
   PRIMARY KEY (subject, zone)
 ) STRICT, WITHOUT ROWID;
 
+-- `day` is left_ms in whole days. Rows lie by day, so that those of a day are written and deleted together without an index by time; the rows
+-- of a person are looked for in each day.
 CREATE TABLE visits (
   subject TEXT NOT NULL,
   entered_ms INTEGER NOT NULL,
@@ -19,6 +21,6 @@ CREATE TABLE visits (
   left_ms INTEGER NOT NULL,
   confidence REAL NOT NULL,
   observations INTEGER NOT NULL,
-  PRIMARY KEY (subject, entered_ms, zone)
+  day INTEGER NOT NULL,
+  PRIMARY KEY (day, subject, entered_ms, zone)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX visits_by_time ON visits (left_ms);
