@@ -30,9 +30,10 @@ _CHANGE = (
 
 
 class Gateway(msgspec.Struct, frozen=True):
-    """One gateway; `last_seen_ms` and `age_ms` are None before its first batch."""
+    """One gateway; `last_seen_ms` and `age_ms` are None before its first batch, `group` is empty without one."""
 
     gateway: str
+    group: str
     state: State
     last_seen_ms: int | None
     age_ms: int | None
@@ -64,7 +65,7 @@ def note_contacts(connection: Connection, found: Sequence[tuple[Batch, int]]) ->
     held = {row.gateway: row._asdict() for row in connection.execute(select(gateways).where(gateways.c.gateway.in_(names)))}
     rows = {name: dict(row) for name, row in held.items()}
     for batch, now_ms in found:
-        row = rows.setdefault(batch.gateway, dict.fromkeys(_COLUMNS) | {"gateway": batch.gateway})
+        row = rows.setdefault(batch.gateway, dict.fromkeys(_COLUMNS) | {"gateway": batch.gateway, "group": ""})
         row["last_seen_ms"] = max(now_ms, row["last_seen_ms"] or 0)
         ends_ms = now_ms + limits.AHEAD_MS_MAX
         stated = [one for one in batch.records if isinstance(one, GatewayHealth) and one.window_start_ms + one.window_ms <= ends_ms]
@@ -72,7 +73,11 @@ def note_contacts(connection: Connection, found: Sequence[tuple[Batch, int]]) ->
         if newest is not None and newest.window_start_ms >= (row["window_start_ms"] or 0):
             row |= {name: getattr(newest, name) for name in HEALTH}
     insert_rows(connection, gateways, [tuple(row[name] for name in _COLUMNS) for name, row in rows.items() if name not in held])
-    changed = [{f"new_{name}": value for name, value in row.items()} for name, row in rows.items() if name in held and row != held[name]]
+    changed = [
+        {f"new_{name}": value for name, value in row.items() if name != "group"}
+        for name, row in rows.items()
+        if name in held and row != held[name]
+    ]
     if changed:
         connection.execute(_CHANGE, changed)
 
@@ -95,22 +100,39 @@ def find_gateways(
     *,
     search: str = "",
     state: State | None = None,
+    group: str = "",
     names: Sequence[str] | None = None,
     most: int | None = None,
     skip: int = 0,
 ) -> tuple[list[Gateway], int]:
     """Gateways that need attention first, then by id: at most `most` after `skip`, and the number of all that match."""
-    rank = _rank(now_ms)
-    where: ColumnElement[bool] = true()
-    if search:
-        where = and_(where, gateways.c.gateway.contains(search, autoescape=True))
-    if state is not None:
-        where = and_(where, rank == STATES.index(state))
+    rank, where = _rank(now_ms), _that_match(now_ms, search, state, group)
     if names is not None:
         where = and_(where, gateways.c.gateway.in_(names))
     total = connection.execute(select(func.count()).select_from(gateways).where(where)).scalar_one()
     query = select(gateways).where(where).order_by(rank, gateways.c.gateway).offset(skip).limit(most)
     return [_gateway(row, now_ms) for row in connection.execute(query)], total
+
+
+def all_groups(connection: Connection) -> dict[str, int]:
+    """The number of gateways by group, sorted by name; without those of no group."""
+    query = select(gateways.c.group, func.count()).where(gateways.c.group != "").group_by(gateways.c.group).order_by(gateways.c.group)
+    return dict(connection.execute(query).all())
+
+
+def assign_group(connection: Connection, to: str, now_ms: int, *, search: str = "", state: State | None = None, group: str = "") -> int:
+    """Put all gateways that match into the group `to`, or into none if it is empty; the number of gateways."""
+    where = _that_match(now_ms, search, state, group)
+    return connection.execute(update(gateways).where(where).values(group=to)).rowcount
+
+
+def _that_match(now_ms: int, search: str, state: State | None, group: str) -> ColumnElement[bool]:
+    where: ColumnElement[bool] = true()
+    if search:
+        where = and_(where, gateways.c.gateway.contains(search, autoescape=True))
+    if state is not None:
+        where = and_(where, _rank(now_ms) == STATES.index(state))
+    return and_(where, gateways.c.group == group) if group else where
 
 
 def _rank(now_ms: int) -> ColumnElement[int]:
@@ -128,6 +150,7 @@ def _gateway(row: Any, now_ms: int) -> Gateway:
         latest = Health(row.gateway, row.window_start_ms, row.window_ms, row.backlog, row.demonstration)
     return Gateway(
         gateway=row.gateway,
+        group=row.group,
         state=state_of(age_ms, limits.WINDOW_MS_ASSUMED if latest is None else latest.window_ms),
         last_seen_ms=row.last_seen_ms,
         age_ms=age_ms,

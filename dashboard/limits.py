@@ -71,6 +71,8 @@ ALARM_S = 30.0  # between two looks at the fleet
 ALARMS_ROWS_MAX = 50  # on one page, and in one message to the webhook
 BACKLOG_RECORDS_MAX = 1_000
 CERTIFICATE_DAYS_MIN = 30
+BUFFER_DAYS_MIN = 2  # a weekend
+WEAR_PERCENT_MAX = 100
 HOOK_S_MAX = 10.0
 
 # --- database ----------------------------------------------------------------------------------

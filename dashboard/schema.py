@@ -29,6 +29,7 @@ gateways = Table(
     "gateways",
     metadata,
     Column("gateway", String(64), primary_key=True),
+    Column("group", String(64), nullable=False, server_default=""),  # that an operator has chosen
     Column("last_seen_ms", BigInteger),  # of the last batch; none before the first
     # The newest health record, so that pages of the fleet read one row for each gateway.
     Column("window_start_ms", BigInteger),

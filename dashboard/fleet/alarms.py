@@ -92,6 +92,10 @@ def _of_condition(stated: Condition, now_ms: int) -> Iterator[tuple[str, str]]:
     if stated.certificate_ends_ms is not None and stated.certificate_ends_ms < now_ms + limits.CERTIFICATE_DAYS_MIN * DAY_MS:
         days = (stated.certificate_ends_ms - now_ms) // DAY_MS
         yield "certificate", f"a certificate ends in {days} days" if days >= 0 else "a certificate has ended"
+    if stated.buffer_days is not None and stated.buffer_days < limits.BUFFER_DAYS_MIN:
+        yield "buffer", f"without the desk its buffer is full within {stated.buffer_days + 1} days"
+    if stated.wear_percent is not None and stated.wear_percent > limits.WEAR_PERCENT_MAX:
+        yield "wear", f"it writes {stated.wear_percent} % of the budget of its disk"
 
 
 def open_alarms(connection: Connection) -> tuple[list[Alarm], int]:

@@ -11,15 +11,18 @@ from sqlalchemy import Connection, select
 from dashboard.gateways import Gateway
 from dashboard.schema import bundles, desired, reported
 from gateway.core.condition import Condition
+from gateway.core.records import MILLION
 
 
 class FleetRow(msgspec.Struct, frozen=True):
     """One gateway. `flow` is that of `flow_of`, empty if the gateway states nothing; `wanted` is the ordered version.
 
-    `waiting` are records on the gateway, `silent_days` those of its most silent source.
+    `waiting` are records on the gateway, `silent_days` those of its most silent source. `buffer_days`, `wear_percent` and `epsilon_day`
+    are those of `gateway.core.condition.Condition`, the last one not in millionths.
     """
 
     gateway: str
+    group: str
     state: str
     last_seen_ms: int | None
     age_ms: int | None
@@ -31,6 +34,9 @@ class FleetRow(msgspec.Struct, frozen=True):
     wanted: str
     fault: str
     certificate_ends_ms: int | None
+    buffer_days: int | None
+    wear_percent: int | None
+    epsilon_day: float | None
 
 
 def fleet_rows(connection: Connection, found: Sequence[Gateway]) -> list[FleetRow]:
@@ -48,6 +54,7 @@ def _row(one: Gateway, report: Any, wanted: str, campaigns: dict[str, int]) -> F
     runs = "" if report is None else f"version {campaigns[report.sha256]}" if report.sha256 in campaigns else report.bundle
     return FleetRow(
         gateway=one.gateway,
+        group=one.group,
         state=one.state,
         last_seen_ms=one.last_seen_ms,
         age_ms=one.age_ms,
@@ -59,6 +66,9 @@ def _row(one: Gateway, report: Any, wanted: str, campaigns: dict[str, int]) -> F
         wanted=wanted,
         fault="" if report is None else report.fault,
         certificate_ends_ms=None if stated is None else stated.certificate_ends_ms,
+        buffer_days=None if stated is None else stated.buffer_days,
+        wear_percent=None if stated is None else stated.wear_percent,
+        epsilon_day=None if stated is None or stated.epsilon_millionths is None else stated.epsilon_millionths / MILLION,
     )
 
 

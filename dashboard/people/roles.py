@@ -54,6 +54,7 @@ PAGES: Mapping[str, Access] = {
     "GET /fleet.json": ALL,
     "GET /fleet.parquet": ALL,
     "POST /fleet/acknowledge": _only("operator"),
+    "POST /fleet/group": _only("operator"),
     "GET /campaign": ALL,
     "GET /campaign/edit": _only("marketer"),
     "POST /campaign/save": _only("marketer"),

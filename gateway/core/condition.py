@@ -1,7 +1,8 @@
 """The condition of a gateway for its operator, as it is reported to the desk.
 
 Nothing here may show when a person was near. Sources that place people are left out, and a source of sensors has the number of whole days
-without a message, which changes at midnight only.
+without a message, which changes at midnight only. The reserves of the disk are coarse, and fixed for a day: a step of the wear is a quarter
+of the budget, which is thousands of visits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 from msgspec import Meta
 
 DAYS_MAX = 10_000
+BUFFER_DAYS_MAX = 60
+WEAR_STEP_PERCENT, WEAR_PERCENT_MAX = 25, 400
 
 
 class SourceCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,12 +27,19 @@ class SourceCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Release of the gateway, whether it is connected to its broker, its sources, and the end of its first certificate to expire."""
+    """Release of the gateway, whether it is connected to its broker, its sources, and the end of its first certificate to expire.
+
+    `buffer_days` is the time until the outbox or the disk is full without the cloud, `wear_percent` the bytes written a day of their
+    budget; both are None while unknown. `epsilon_millionths` is the epsilon that each service day spends, over all tables.
+    """
 
     release: Annotated[str, Meta(max_length=32)]
     connected: bool
     sources: Annotated[tuple[SourceCondition, ...], Meta(max_length=256)] = ()
     certificate_ends_ms: Annotated[int, Meta(ge=0)] | None = None
+    buffer_days: Annotated[int, Meta(ge=0, le=BUFFER_DAYS_MAX)] | None = None
+    wear_percent: Annotated[int, Meta(ge=0, le=WEAR_PERCENT_MAX)] | None = None
+    epsilon_millionths: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
 
 
 class SilentDays:
@@ -45,6 +55,25 @@ class SilentDays:
             self._day = today
             self._found = tuple(SourceCondition(decoder, _silent(today, day)) for decoder, day in newest)
         return self._found
+
+
+class DailyReserves:
+    """The reserves of a disk in coarse steps, fixed for a local day at the first known values of it."""
+
+    def __init__(self) -> None:
+        self._day = date.min
+        self._days: int | None = None
+        self._percent: int | None = None
+
+    def __call__(self, today: date, buffer_hours: float | None, wear: float | None) -> tuple[int | None, int | None]:
+        """Whole days of the buffer and percent of the budget, both rounded down; `wear` is a share of the budget."""
+        if today != self._day:
+            self._day, self._days, self._percent = today, None, None
+        if self._days is None and buffer_hours is not None:
+            self._days = min(BUFFER_DAYS_MAX, int(buffer_hours // 24))
+        if self._percent is None and wear is not None:
+            self._percent = min(WEAR_PERCENT_MAX, int(wear * 100) // WEAR_STEP_PERCENT * WEAR_STEP_PERCENT)
+        return self._days, self._percent
 
 
 def _silent(today: date, newest: date | None) -> int | None:

@@ -83,8 +83,16 @@ def make_report(app: App) -> Report:
         people=len(app.state.people.identities),
         present=len(app.state.visits.presences),
         written_bytes=written,
-        reserves=app.gauge.read(status.uptime_s, written, status.records_made, status.records_waiting) if app.gauge is not None else None,
+        reserves=reserves_of(app, status),
     )
+
+
+def reserves_of(app: App, status: GatewayStatus | None = None) -> Reserves | None:
+    """The reserves by a status, by default the last one; None without a gauge. Raises OSError if the folder of the database is gone."""
+    status = app.latest if status is None else status
+    if app.gauge is None:
+        return None
+    return app.gauge.read(status.uptime_s, _written_bytes(), status.records_made, status.records_waiting)
 
 
 def _written_bytes() -> int | None:

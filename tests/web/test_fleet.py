@@ -113,6 +113,11 @@ def test_the_condition_of_a_gateway_has_alarms(store: Store) -> None:
         ("gw-c", "certificate"): "a certificate ends in 5 days",
     }
     assert flow_of(bad) == "not connected"
+    report(store, "gw-d", msgspec.structs.replace(GOOD, buffer_days=1, wear_percent=125))
+    assert {key: text for key, text in found(store, START_MS).items() if key[0] == "gw-d"} == {
+        ("gw-d", "buffer"): "without the desk its buffer is full within 2 days",
+        ("gw-d", "wear"): "it writes 125 % of the budget of its disk",
+    }
     assert flow_of(msgspec.structs.replace(bad, connected=True)) == "source silent"
 
 
@@ -152,6 +157,30 @@ def test_an_alarm_is_acknowledged_once_and_only_by_those_who_may(settings: Setti
     text = Markup(client.get("/fleet").text).text
     assert "refused" in text
     assert "Acknowledge" not in text
+
+
+def test_gateways_that_match_are_put_into_a_group(settings: Settings, clock: ManualClock) -> None:
+    app = create_app(settings.model_copy(update={"tokens": MANY}))
+    store: Store = app.state.accounts._store
+    report(store, "gw-00007", msgspec.structs.replace(GOOD, buffer_days=60, wear_percent=0, epsilon_millionths=500_000))
+    token = sign_in(app, "operator")
+    client = TestClient(app, base_url="http://localhost", follow_redirects=False, cookies={COOKIE: token})
+    form = {"csrf": csrf(app, token), "q": "gw-000", "state": "silent", "group": ""}
+    assert client.post("/fleet/group", data=form | {"to": "Not A Group"}).status_code == 409
+    answer = client.post("/fleet/group", data=form | {"to": "west"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/fleet?group=west")
+    page = Markup(client.get("/fleet?group=west&q=gw-00007").text)
+    assert page.faults == []
+    assert "1 to 1 of 1;" in page.text
+    assert "over 60 days" in page.text
+    assert "under 25 %" in page.text
+    rows = client.get("/fleet.json?group=west").json()
+    assert len(rows) == 100
+    assert [row["epsilon_day"] for row in rows if row["gateway"] == "gw-00007"] == [0.5]
+    assert client.post("/fleet/group", data=form | {"group": "west", "q": "gw-00007", "to": ""}).status_code == 303
+    assert len(client.get("/fleet.json?group=west").json()) == 99
+    with store.reading() as connection:
+        assert find_gateways(connection, clock(), group="west")[1] == 99
 
 
 def main() -> None:
