@@ -59,6 +59,7 @@ PAGES: Mapping[str, Access] = {
     "GET /campaign/edit": _only("marketer"),
     "POST /campaign/save": _only("marketer"),
     "POST /campaign/try": _only("marketer"),
+    "GET /campaign/rule": _only("marketer"),
     "GET /campaign/try/{run}": ALL,
     "GET /campaign/versions/{number}": ALL,
     "POST /campaign/sign": _only("approver"),

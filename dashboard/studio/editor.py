@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
@@ -19,9 +19,12 @@ from dashboard.studio import fields as form_fields
 from dashboard.studio import versions
 from dashboard.studio.check import Checked, check
 from dashboard.studio.dry_runs import DryRuns, draft, dry_run
+from dashboard.studio.preview import previews
 from dashboard.studio.publisher import Publisher, known_zones, required
+from dashboard.studio.rules import rule_fault, vocabulary
 from dashboard.studio.versions import Version
 from dashboard.studio.words import differences
+from gateway.core.creatives import PLACEMENTS
 
 
 class Typed(NamedTuple):
@@ -56,6 +59,7 @@ class EditorPages:
         router.add_api_route("/campaign/edit", self.edit)
         router.add_api_route("/campaign/save", self.save, methods=["POST"])
         router.add_api_route("/campaign/try", self.try_out, methods=["POST"])
+        router.add_api_route("/campaign/rule", self.rule, response_class=JSONResponse)
         return router
 
     def edit(self, request: Request, draft: str = "") -> Response:
@@ -95,6 +99,11 @@ class EditorPages:
                 return self._edit(request, connection, typed.text, typed.base, note=typed.note, faults=(fault.line,))
         return RedirectResponse(f"/campaign/try/{made.id}", 303)
 
+    def rule(self, text: str = "") -> Response:
+        """The fault of a rule and its position from 0, for the check while it is typed; an empty fault for a right or empty one."""
+        found = rule_fault(text, required(self._publisher).base.schema) if text.strip() else None
+        return JSONResponse({"fault": found.text if found else "", "position": found.position if found else 0})
+
     def _read(self, request: Request) -> Typed | Response:
         with self._store.reading() as connection:
             typed = self._typed(connection, request)
@@ -116,7 +125,9 @@ class EditorPages:
         shown = form_fields.read(text)
         zones = sorted({*known_zones(connection), *(zone for offer in (shown.offers if shown else ()) for zone in offer.zones)})
         context = {"text": text, "base": base, "note": note, "faults": faults, "clash": clash, "shown": shown, "zones": zones}
-        context["drawings"] = self._drawings
+        schema = required(self._publisher).base.schema
+        context |= {"drawings": self._drawings, "attributes": vocabulary(schema), "placements": list(PLACEMENTS), "previews": previews}
+        context |= {"errors": form_fields.field_faults(faults, shown), "currency": schema.currency}
         page = self._rendering.page(request, "edit.html", policy=form_fields.POLICY, offer_fields=form_fields.OFFER, **context)
         return HTMLResponse(page, 422 if faults or clash else 200)
 

@@ -6,15 +6,18 @@ shows it again beside its fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from itertools import count
 from typing import Any, Literal, NamedTuple
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
-Kind = Literal["text", "long", "number", "date", "zones"]
+Kind = Literal["text", "long", "number", "date", "zones", "rule"]
 
 
 class Field(NamedTuple):
@@ -43,16 +46,22 @@ OFFER = (
     Field("discount", "Discount", "number", "0.2 is 20 %"),
     Field("budget", "Budget on each gateway", "text"),
     Field("cost", "Cost of an acceptance", "text"),
+    Field("eligible", "Only for people with", "rule", "such as tea_month > 2 || member"),
+    Field("applicable", "Only at places with", "rule"),
+    Field("suitable", "Only at moments with", "rule", 'such as weather == "rainy"'),
     Field("zones", "Zones", "zones"),
 )
+WORDING = ("language", "placement", "title", "body")
+"""Keys of a further wording (`creatives`)."""
 
 
 class OfferFields(NamedTuple):
-    """The values of one offer by key; `zones` is the list of them."""
+    """The values of one offer by key, its zones, and its further wordings."""
 
     id: str
     values: Mapping[str, str]
     zones: tuple[str, ...]
+    wordings: tuple[Mapping[str, str], ...] = ()
 
 
 class Fields(NamedTuple):
@@ -71,7 +80,10 @@ def read(text: str) -> Fields | None:
         quiet = [str(one) for one in policy.get("quiet_hours", ("22:00", "07:00"))]
         offers = tuple(
             OfferFields(
-                str(one.get("id", "")), _values(one, OFFER), tuple(map(str, one["zones"] if isinstance(one.get("zones"), list) else ()))
+                str(one.get("id", "")),
+                _values(one, OFFER),
+                tuple(map(str, one["zones"] if isinstance(one.get("zones"), list) else ())),
+                tuple({key: str(made[key]) for key in WORDING if key in made} for made in one.get("creatives", ())),
             )
             for one in table.get("offers", ())
         )
@@ -83,7 +95,8 @@ def read(text: str) -> Fields | None:
 def written(text: str, base: str, form: Mapping[str, list[str]]) -> str:
     """`text` with those fields of `form` that differ from the text `base`, which the form showed. Raises ValueError for another shape.
 
-    Fields are named `policy.KEY` and `offer.ID.KEY`; `quiet.from`, `quiet.until`, `copy.of`, `copy.id` and `offer.ID.leave-out` are more.
+    Fields are named `policy.KEY`, `offer.ID.KEY` and `offer.ID.wording.NUMBER.KEY`; `quiet.from`, `quiet.until`, `copy.of`, `copy.title`
+    and `offer.ID.leave-out` are more.
     """
     shown = read(base)
     if shown is None or read(text) is None:
@@ -102,6 +115,7 @@ def written(text: str, base: str, form: Mapping[str, list[str]]) -> str:
         elif key in before:
             _write(offer, OFFER, before[key].values, form, f"offer.{key}")
             _write_zones(offer, before[key].zones, form, key)
+            _write_wordings(offer, before[key].wordings, form, key)
     _copy(table, form)
     return tomlkit.dumps(table)
 
@@ -129,19 +143,63 @@ def _write_zones(offer: Any, shown: tuple[str, ...], form: Mapping[str, list[str
             offer["zones"] = [zone for zone in shown if zone in chosen] + [zone for zone in chosen if zone not in shown]
 
 
+def _write_wordings(offer: Any, shown: tuple[Mapping[str, str], ...], form: Mapping[str, list[str]], key: str) -> None:
+    """Changed wordings, a new one if it has a title, and without those whose title was emptied."""
+    for at in range(len(shown), -1, -1):
+        typed = {name: form.get(f"offer.{key}.wording.{at}.{name}", [""])[0].replace("\r\n", "\n").strip() for name in WORDING}
+        before = {name: shown[at].get(name, "") for name in WORDING} if at < len(shown) else dict.fromkeys(WORDING, "")
+        if f"offer.{key}.wording.{at}.title" not in form or typed == before:
+            continue
+        held = offer.setdefault("creatives", tomlkit.aot())
+        if at == len(shown):
+            if typed["title"]:
+                held.append(tomlkit.item({name: text for name, text in typed.items() if text}))
+        elif typed["title"]:
+            for name, text in typed.items():
+                if text:
+                    held[at][name] = text
+                else:
+                    held[at].pop(name, None)
+        else:
+            del held[at]
+
+
 def _copy(table: Any, form: Mapping[str, list[str]]) -> None:
-    """Append a copy of an offer under another id."""
-    source, key = (form.get(f"copy.{name}", [""])[0].strip() for name in ("of", "id"))
-    if not key:
+    """Append a copy of an offer with another title, under an id that is made from it."""
+    source, title = (form.get(f"copy.{name}", [""])[0].strip() for name in ("of", "title"))
+    if not title:
         return
+    key = id_of(title, {str(offer.get("id")) for offer in table["offers"]})
     found = next((offer for offer in table["offers"] if str(offer.get("id")) == source), None)
     if found is None:
         raise ValueError(f"there is no offer {source!r} to copy")
     made: Table = tomlkit.table()
     for name, value in found.unwrap().items():
         made[name] = value
-    made["id"] = key
+    made["id"], made["title"] = key, title
     table["offers"].append(made)
+
+
+def id_of(title: str, taken: Collection[str]) -> str:
+    """An id that is made from a title and is not taken."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:56] or "offer"
+    return next(name for number in count(1) if (name := base if number == 1 else f"{base}-{number}") not in taken)
+
+
+def field_faults(faults: Iterable[str], shown: Fields | None) -> dict[str, str]:
+    """Name of a field of the form -> the fault that a check found in its value; others have no field."""
+    found: dict[str, str] = {}
+    for line in faults:
+        place = re.match(r"(?:line \d+: )?(?:policy\.(\w+)|offers\[(\d+)\]\.(\w+))[\w.\[\]]*: (.*)", line, re.DOTALL)
+        if place is None or shown is None:
+            continue
+        limit, at, key, text = place.groups()
+        if limit:
+            found.setdefault("quiet.from" if limit == "quiet_hours" else f"policy.{limit}", text)
+        elif int(at) < len(shown.offers):
+            found.setdefault(f"offer.{shown.offers[int(at)].id}.{key}", text)
+    return found
 
 
 def _value(text: str, kind: Kind) -> Any:

@@ -187,10 +187,13 @@ ROOMS: tuple[Room, ...] = (
         1,
         (
             "gateway.adapters.bundle",
+            "gateway.adapters.rules",
             "gateway.adapters.toml_files",
             "gateway.core.attributes.schema",
             "gateway.core.bundle",
+            "gateway.core.campaign.rules",
             "gateway.core.condition",
+            "gateway.core.creatives",
             "gateway.core.desired",
             "gateway.core.ids",
             "gateway.core.nearest",  # a name that was probably meant

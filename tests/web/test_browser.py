@@ -216,6 +216,39 @@ def test_a_picture_of_the_page_has_its_width(browser: Browser, street: str, tmp_
         assert int.from_bytes(header[16:20]) == width
 
 
+FAULT_COMES = """new Promise((resolve) => {
+  const place = document.getElementById("offer-flat-white-suitable-fault");
+  const look = () => place.textContent.includes("do not fit") && resolve(place.textContent);
+  new MutationObserver(look).observe(place, { childList: true });
+  look();
+})"""
+
+
+def test_the_editor_helps_while_it_is_typed_in(browser: Browser, street: str) -> None:
+    browser.screen(1280, 900, "light")
+    browser.open(f"{street}/campaign/edit")
+    browser.evaluate("document.getElementById('offer-1').open = true")
+    browser.evaluate("document.getElementById('offer-flat-white-suitable').focus()")
+    browser.send("Input.insertText", text="wea")
+    shown = "document.getElementById('offer-flat-white-suitable-list')"
+    assert "weather" in browser.evaluate(f"{shown}.innerText")
+    assert browser.violations() == []
+    key(browser, "Enter", "\r")
+    assert browser.evaluate("document.activeElement.value") == "weather"
+    browser.send("Input.insertText", text=" > 1")
+    assert "No such overload" in browser.evaluate(FAULT_COMES)
+    assert browser.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+    browser.evaluate("document.getElementById('offer-flat-white-title').select()")
+    browser.send("Input.insertText", text="Cheap coffee")
+    assert browser.evaluate("document.querySelector('#offer-1 .phone strong').textContent") == "Cheap coffee"
+    box = "document.querySelector('#offer-1 input[value=station]')"
+    before = browser.evaluate(f"{box}.checked")
+    browser.evaluate(
+        "document.querySelector('#offer-1 .picks [data-zone=station] circle').dispatchEvent(new Event('click', {bubbles: true}))"
+    )
+    assert browser.evaluate(f"{box}.checked") is not before
+
+
 FOCUSED = "document.activeElement ? (document.activeElement.getAttribute('name') || document.activeElement.textContent.trim()) : ''"
 PASSWORD = "four random words"
 

@@ -198,7 +198,7 @@ def test_a_fault_is_shown_with_its_line_and_nothing_typed_is_lost(desk: Desk) ->
 
 
 def test_the_form_changes_only_its_fields_and_keeps_wrong_ones(desk: Desk) -> None:
-    changed = {"offer.flat-white.per_person_day_max": "3", "policy.gap": "30 s", "copy.of": "first-pint", "copy.id": "second-pint"}
+    changed = {"offer.flat-white.per_person_day_max": "3", "policy.gap": "30 s", "copy.of": "first-pint", "copy.title": "Second pint"}
     zones: dict[str, str | list[str]] = {"offer.flat-white.zones-shown": "1", "offer.flat-white.zones": ["plaza", "pub"]}
     answer = desk.send("save", base="1", **changed, **zones)
     assert answer.status_code == 303, Markup(answer.text).text
@@ -207,7 +207,7 @@ def test_the_form_changes_only_its_fields_and_keeps_wrong_ones(desk: Desk) -> No
         "proposals to one person a day 2 → 3",
         "least time between two offers 15 seconds → 30 seconds",
         "zones - arcade",
-        "new offer The first pint",
+        "new offer Second pint (second-pint)",
     ):
         assert line in page
     assert "# people of the demonstration live twenty times as fast" in page  # comments stay
