@@ -61,5 +61,6 @@ class Words:
 
     def _stored(self, words: bytes) -> int:
         known = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
-        (number,) = (known or self._db.execute(ADD, (words,)).fetchall())[0]
-        return int(number)
+        ((number,), *_) = known or self._db.execute(ADD, (words,)).fetchall()
+        assert isinstance(number, int)
+        return number
