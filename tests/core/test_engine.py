@@ -425,7 +425,7 @@ def test_caps_outlive_a_restart_and_end_with_the_local_day(gateway: Gateway) -> 
     chosen: list[tuple[str | None, str]] = []
     for off_ms in (11 * 60_000, berlin_ms(2026, 6, 11, 8) - NOON_MS):
         gateway.restart(off_ms)
-        gateway.pass_time(60_000)
+        gateway.pass_time(limits.CLOCK_SETTLE_MS + 1_000)  # before, the time in which it was off does not count
         (decision,) = enter(gateway, phone).decisions.made
         chosen.append((decision.offer, decision.reason))
     assert chosen == [(None, "cap_offer_day"), ("flat-white", "chosen")]

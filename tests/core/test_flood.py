@@ -64,7 +64,7 @@ def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest
     assert present == {(place, True) for place in mine}
     after = {table: len(gateway.rows(table)) for table in gateway.tables()}
     added = {table: after[table] - rows[table] for table in after if after[table] != rows[table]}
-    assert set(added) <= {"presences", "decisions", "windows", "triggers", "contacts", "contexts", "history", "meta"}
+    assert set(added) <= {"presences", "decisions", "windows", "triggers", "contacts", "contexts", "history", "meta", "words"}
     assert max(added.values()) <= 4
     gateway.close()
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -282,6 +283,7 @@ class Gateway:
 
     def apply(self, *observations: Observation) -> Changes:
         """One batch at the present time: advance, save, accept."""
+        self.state.clock.note(self.clock.now_ms(), self.site.clock_floor_ms)
         changes = self.advance(*observations)
         self.commit(changes)
         return changes
@@ -354,8 +356,10 @@ class Gateway:
             return reader.decision(id_)
 
     def dump(self) -> str:
-        """Every cell of every table as text, to search for traces of a person."""
-        return "\n".join(f"{table}: {_text(cell)}" for table in self.tables() for row in self.rows(table) for cell in row)
+        """Every cell of every table as text, compressed ones unpacked, to search for traces of a person."""
+        unpacked = {"contexts": self.store._words.unpacked, "decisions": self.store._words.unpacked, "learned": zlib.decompress}
+        plain = ((table, unpacked.get(table, bytes), cell) for table in self.tables() for row in self.rows(table) for cell in row)
+        return "\n".join(f"{table}: {unpack(cell).decode('latin-1') if isinstance(cell, bytes) else cell}" for table, unpack, cell in plain)
 
     def close(self) -> None:
         self.store.close()
@@ -365,7 +369,3 @@ class Gateway:
         if not self._synced:
             store._db.pragma("synchronous", "off")
         return store, store.state(self.clock.now_ms(), self.site.presence)
-
-
-def _text(cell: Any) -> str:
-    return cell.decode("latin-1") if isinstance(cell, bytes) else str(cell)

@@ -42,13 +42,13 @@ class LearningTable(Table):
 
     def state(self) -> LearningState:
         """As of the last commit; empty if this program does not read the rows' format: it begins anew."""
-        rows = {key: zlib.decompress(body) for key, body in self.rows("SELECT key, body FROM learned ORDER BY key")}
-        basis, health = rows.pop(BASIS, None), rows.pop(HEALTH, None)
         try:
+            rows = {key: zlib.decompress(body) for key, body in self.rows("SELECT key, body FROM learned ORDER BY key")}
+            basis, health = rows.pop(BASIS, None), rows.pop(HEALTH, None)
             return LearningState(
                 state_of(rows.items()), Health() if health is None else _HEALTH.decode(health), "" if basis is None else _TEXT.decode(basis)
             )
-        except (msgspec.DecodeError, KeyError):
+        except (zlib.error, msgspec.DecodeError, KeyError):
             return LearningState()
 
     def save(self, changes: LearningChanges) -> None:
