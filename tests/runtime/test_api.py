@@ -233,7 +233,7 @@ def test_health_and_the_document_need_no_token_and_name_no_client(served: Served
 def test_health_shows_load_in_whole_seconds_only(served: Served) -> None:
     for exact, shown in ((None, None), (1, 1_000), (1_000, 1_000), (2_345, 3_000)):
         latest = msgspec.structs.replace(served.app.latest, round_trip_ms=exact)
-        api = Api(SimpleNamespace(latest=latest), Tokens({}), {}, lambda: 0)  # type: ignore[arg-type]  # the part that is read
+        api = Api(SimpleNamespace(latest=latest), Tokens({}), {}, lambda: 0)
         answer = asyncio.run(api.handle(Request("GET", "/v1/health", {})))
         assert json.loads(answer.body)["round_trip_ms"] == shown
 
