@@ -35,6 +35,8 @@ from dashboard.pages import Pages, page_routes
 from dashboard.people.access import Access, HostList, NeedsLogin, is_of_program, read_form
 from dashboard.people.accounts import Accounts
 from dashboard.people.login import LoginPages, login_form
+from dashboard.people.oidc import OidcPages
+from dashboard.people.provider import Provider
 from dashboard.people.routes import AccountPages
 from dashboard.privacy.routes import PrivacyPages
 from dashboard.quarantine_routes import QuarantinePages
@@ -84,8 +86,8 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAPI:
-    """The application for `settings`, with campaigns if there is a publisher.
+def create_app(settings: Settings, publisher: Publisher | None = None, provider: Provider | None = None) -> FastAPI:
+    """The application for `settings`, with campaigns if there is a publisher, and a login by a provider if there is one.
 
     `app.state.notifier.close()` ends its open streams, `app.state.orders.close()` the held requests of gateways. Raises StoreError.
     """
@@ -94,7 +96,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
         register(connection, settings.tokens)
     notifier, orders = Notifier(), Notifier()
     identify = GatewayTokens(settings)
-    rendering = Rendering(settings.time_zone)
+    rendering = Rendering(settings.time_zone, "" if provider is None else provider.settings.label)
     pages = Pages(settings, store, rendering)
     accounts = Accounts(store, settings.audit_key or secrets.token_bytes(32), settings.now_ms)
     access = Access(accounts, is_secure=settings.is_secure)
@@ -138,6 +140,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     app.include_router(FleetPages(settings, store, accounts, rendering).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
+    app.include_router(OidcPages(settings, accounts, access, provider).routes())
     app.include_router(AccountPages(settings, store, accounts, access, rendering).routes())
     app.include_router(QuarantinePages(settings, store, accounts, rendering, notifier).routes())
     app.add_api_route("/v1/openapi.json", lambda: JSONResponse(document(has_campaigns=publisher is not None)), include_in_schema=False)

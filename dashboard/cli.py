@@ -1,18 +1,11 @@
-"""`wayside-dashboard`: start the server, and stop it in order.
-
-The socket is bound before anything else, so a taken port is reported in one line, and `--port 0` can
-print the port that it got. At SIGTERM or SIGINT open streams are closed first: the server stops within
-a few seconds, with exit code 0.
-"""
+"""`wayside-dashboard`: its commands and options. `dashboard.serving` starts the server."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import socket
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,20 +13,16 @@ import typer
 from rich.console import Console
 
 from dashboard import limits
-from dashboard.app import create_app
 from dashboard.database import StoreError
 from dashboard.map.plans import PlanError, read_plans
 from dashboard.people.accounts import Accounts
 from dashboard.people.audit import AuditKeyError, read_key, verify
-from dashboard.people.roles import ROLES, Role
-from dashboard.server import Server
-from dashboard.settings import HOSTS, SettingsError, load_settings, store_place, wall_clock_ms
+from dashboard.people.provider import ProviderError, load_provider
+from dashboard.people.roles import ROLES
+from dashboard.serving import ServeError, demonstration_links, own_hosts, read_campaign, run
+from dashboard.settings import SettingsError, load_settings, store_place, wall_clock_ms
 from dashboard.store import Store
 from dashboard.studio.publisher import Publisher, StudioError
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-DEMONSTRATION: Mapping[str, Role] = {"desk": "admin", "second": "approver"}
-"""Accounts of a demonstration: a second one, because a campaign is signed off by another person."""
 
 SERVE_HELP = """Serve the collector and the web pages until SIGINT or SIGTERM.
 
@@ -62,6 +51,7 @@ def serve(
     time_zone: Annotated[str, typer.Option(help="Time zone of the times on the pages, such as Europe/Berlin.")] = "UTC",
     public_url: Annotated[str, typer.Option(help="Address of the desk for people, such as https://desk.example.")] = "",
     audit_key: Annotated[Path | None, typer.Option(help="File with the key of the audit log; by default beside a SQLite file.")] = None,
+    oidc: Annotated[Path | None, typer.Option(help="TOML file of an OpenID Connect provider that accounts may log in by.")] = None,
     alarm_url: Annotated[str, typer.Option(help="Address that new alarms of the fleet are posted to as JSON.")] = "",
     keep_days: Annotated[
         int | None, typer.Option(min=limits.KEEP_DAYS_MIN, help="Delete months that ended so many days ago; by default none.")
@@ -86,10 +76,8 @@ def serve(
 ) -> None:
     """Bind the socket, print the address and the link of the first account, serve."""
     os.umask(0o077)
-    if demonstration and host not in LOOPBACK:
-        _fail(f"--demonstration logs in without a password, so it needs a loopback --host, not {host}", 2)
-    links = {secrets.token_urlsafe(24): name for name in DEMONSTRATION} if demonstration else {}
-    try:
+    with _plain_faults():
+        links = demonstration_links(host) if demonstration else {}
         place = store_place(store, audit_key)
         settings = load_settings(
             place,
@@ -101,31 +89,14 @@ def serve(
             alarm_url=alarm_url,
             world=world,
             plans=read_plans(plan or ()),
-            hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
+            hosts=own_hosts(host),
             audit_key=read_key(place.audit_key),
             demonstration_links=links,
-            campaign=campaign.read_text(encoding="utf-8") if campaign is not None else "",
+            campaign=read_campaign(campaign),
         )
-        publisher = (
-            None if bundle is None or bundle_key is None or campaign_key is None else Publisher.load(bundle, bundle_key, campaign_key)
-        )
-    except (SettingsError, PlanError) as error:
-        _fail(str(error), 2)
-    except (AuditKeyError, StudioError) as error:
-        _fail(str(error), 1)
-    except (OSError, UnicodeDecodeError) as error:
-        _fail(f"--campaign {campaign}: {error}", 2)
-    try:
-        listener = _bind(host, port)
-    except OSError as fault:
-        _fail(f"cannot listen on {host} port {port}: {fault.strerror}; choose another with --port, or --port 0 for a free one", 1)
-    with listener:
-        try:
-            app = create_app(settings, publisher)
-        except StoreError as fault:
-            _fail(f"{place.shown}: {fault}", 1)
-        more = _entrances(app.state.accounts, links)
-        Server(app, lambda: _announce(listener, place.shown, more, as_json=as_json)).run([listener])
+        publisher = Publisher.load(bundle, bundle_key, campaign_key) if bundle and bundle_key and campaign_key else None
+        provider = load_provider(oidc, settings.now_ms) if oidc else None
+        run(settings, place.shown, (host, port), publisher, provider, as_json=as_json)
 
 
 account = typer.Typer(no_args_is_help=True, help="Accounts of the desk, from the machine that it runs on.")
@@ -213,38 +184,15 @@ def main() -> None:
     cli()
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.socket(family, kind, protocol)
+@contextmanager
+def _plain_faults() -> Iterator[None]:
+    """End the program with one line for a fault of an option (code 2) or of the machine (code 1)."""
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _entrances(accounts: Accounts, links: Mapping[str, str]) -> dict[str, str]:
-    """Name and path of each link to print beside the address: one-time links, or those of a demonstration and its token for programs."""
-    if links:
-        names = {name: f"/enter/{token}" for token, name in links.items()}
-        for name, role in DEMONSTRATION.items():
-            if name not in {one.name for one in accounts.all()}:
-                accounts.make(name, role, secrets.token_urlsafe(24))
-        return names | {"token": accounts.program_token(next(iter(DEMONSTRATION)))}
-    return {"first account": f"/welcome/{accounts.invite('', 'admin', '')}"} if accounts.is_empty() else {}
-
-
-def _announce(listener: socket.socket, store: str, entrances: Mapping[str, str], *, as_json: bool) -> None:
-    host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    links = {name: address + text if text.startswith("/") else text for name, text in entrances.items()}
-    line = {"address": address, "host": host, "port": port, "store": store, **links}
-    text = "".join(f"\n{name}: {link}" for name, link in links.items())
-    sys.stdout.write((json.dumps(line) if as_json else f"Wayside dashboard on {address}{text}") + "\n")
-    sys.stdout.flush()
+        yield
+    except (SettingsError, PlanError, ProviderError) as fault:
+        _fail(str(fault), 2)
+    except (AuditKeyError, StudioError, ServeError) as fault:
+        _fail(str(fault), 1)
 
 
 def _fail(line: str, code: int) -> NoReturn:

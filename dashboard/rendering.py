@@ -49,8 +49,10 @@ def fields(request: Request, *names: str) -> tuple[str, ...]:
 class Rendering:
     """Renders templates; without state of its own."""
 
-    def __init__(self, time_zone: tzinfo) -> None:
+    def __init__(self, time_zone: tzinfo, provider: str = "") -> None:
+        """`provider` is the label of a provider that accounts may log in by, empty without one."""
         self._templates = _environment(time_zone)
+        self._templates.globals["provider"] = provider
 
     def page(self, request: Request, template: str, **context: Any) -> str:
         """HTML of a whole page for the account of `request`."""

@@ -164,9 +164,10 @@ accounts = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("role", String(32), nullable=False),
-    Column("password", Text, nullable=False),  # argon2id
+    Column("password", Text, nullable=False),  # argon2id; empty: none matches
     Column("made_ms", BigInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    Column("subject", String(512), unique=True),  # of a provider; none for an account with a password
 )
 
 sessions = Table(

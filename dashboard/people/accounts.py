@@ -151,6 +151,28 @@ class Accounts:
             self.note(connection, name, "login by the link of the demonstration")
             return self._begin(connection, name, "browser")
 
+    def enter_by_provider(self, subject: str, name: str, role: Role) -> str:
+        """The token of a new session of the account of a provider's subject, which is made at the first login and has the role of the last.
+
+        Raises AccountError if the account is closed, or its name is that of another one.
+        """
+        with self._store.writing() as connection:
+            row = connection.execute(select(accounts).where(accounts.c.subject == subject)).first()
+            if row is None:
+                name = re.sub(r"[^a-z0-9._@-]+", "-", name.lower()).strip("-")[:64]
+                if not NAME.fullmatch(name):
+                    raise AccountError("the provider states no name that an account can have")
+                if connection.execute(select(accounts.c.name).where(accounts.c.name == name)).first() is not None:
+                    raise AccountError(f"there is another account with the name {name}; an admin can close it and free the name")
+                self._set(connection, name, role, "", is_new=True, subject=subject)
+            elif row.disabled:
+                raise AccountError("this account is closed")
+            else:
+                name = row.name
+                connection.execute(update(accounts).where(accounts.c.name == name).values(role=role))
+            self.note(connection, name, "login by the provider", role)
+            return self._begin(connection, name, "browser")
+
     def change_password(self, name: str, old: str, new: str) -> str:
         """Set a new password and end all sessions of the account; a new session token. Raises AccountError."""
         if not self._is_right(name, old):
@@ -208,9 +230,9 @@ class Accounts:
             connection.execute(delete(sessions).where(sessions.c.account == name))
             self.note(connection, by, "account changed", f"{name}: {role}{', closed' if disabled else ''}")
 
-    def _set(self, connection: Connection, name: str, role: Role, hashed: str, *, is_new: bool) -> None:
+    def _set(self, connection: Connection, name: str, role: Role, hashed: str, *, is_new: bool, subject: str | None = None) -> None:
         if is_new:
-            row = {"name": name, "role": role, "password": hashed, "made_ms": self._now_ms(), "disabled": False}
+            row = {"name": name, "role": role, "password": hashed, "made_ms": self._now_ms(), "disabled": False, "subject": subject}
             connection.execute(insert(accounts), [row])
         else:
             connection.execute(update(accounts).where(accounts.c.name == name).values(password=hashed))

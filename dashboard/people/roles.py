@@ -30,6 +30,8 @@ PAGES: Mapping[str, Access] = {
     "POST /v1/batches": "gateway",
     "GET /login": "public",
     "POST /login": "public",
+    "GET /oidc/login": "public",
+    "GET /oidc/callback": "public",
     "POST /logout": ALL,
     "GET /welcome/{token}": "public",
     "POST /welcome/{token}": "public",
