@@ -10,7 +10,7 @@ DIST ?= dist
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench soak wheels lock clean
+.PHONY: help setup demo test check format bench soak pictures wheels lock clean
 
 help: ## show this list
 	@echo "Wayside: an IoT edge gateway with on-device personalization."
@@ -49,6 +49,10 @@ bench: $(STAMP) ## run the benchmark; it prints its method, percentiles and limi
 soak: $(STAMP) ## run the tests that take minutes
 	@sh scripts/parts.sh
 	@$(BIN)/python -m pytest -m soak $(TEST_ARGS)
+
+pictures: $(STAMP) ## take the two pictures of the README anew from a running demonstration (needs Chromium)
+	@sh scripts/parts.sh
+	@$(BIN)/python -m tests.web.pictures
 
 wheels: $(STAMP) ## build four wheels into dist/: wayside (for devices), wayside-models, wayside-sim, wayside-dashboard
 	@for project in $(PROJECTS); do (cd $$project && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(abspath $(DIST))) || exit 1; done

@@ -27,6 +27,7 @@ from dashboard.announcer import Announcer
 from dashboard.collector import GatewayTokens, collector_routes
 from dashboard.fleet.alarms import AlarmWatch
 from dashboard.fleet.routes import FleetPages
+from dashboard.fleet.settings_routes import SettingsPages
 from dashboard.gateways import register
 from dashboard.live import Notifier
 from dashboard.map.routes import MapPages
@@ -49,6 +50,7 @@ from dashboard.store import Store
 from dashboard.studio.api import DesiredApi
 from dashboard.studio.dry_runs import DryRuns
 from dashboard.studio.editor import EditorPages
+from dashboard.studio.planning_routes import PlanningPages
 from dashboard.studio.publisher import Publisher
 from dashboard.studio.routes import CampaignPages
 from dashboard.studio.try_routes import TryPages
@@ -134,10 +136,12 @@ def create_app(settings: Settings, publisher: Publisher | None = None, provider:
     app.include_router(ResultPages(settings, store, rendering, publisher).routes())
     app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
     app.include_router(EditorPages(settings, store, accounts, rendering, publisher, dry_runs).routes())
+    app.include_router(PlanningPages(settings, store, accounts, rendering, publisher).routes())
     app.include_router(TryPages(settings, store, rendering, publisher, dry_runs).routes())
     app.include_router(MapPages(settings, store, rendering, notifier).routes())
     app.include_router(PrivacyPages(settings, store, accounts, rendering).routes())
     app.include_router(FleetPages(settings, store, accounts, rendering).routes())
+    app.include_router(SettingsPages(settings, store, accounts, rendering, publisher, orders).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
     app.include_router(OidcPages(settings, accounts, access, provider).routes())

@@ -254,6 +254,7 @@ reported = Table(
     Column("stopped", Text, nullable=False),  # JSON
     Column("zones", Text, nullable=False),  # JSON
     Column("condition", Text, nullable=False),  # JSON; empty if the gateway states none
+    Column("settings", String(64), nullable=False),  # SHA-256 of the desk's settings in use
     Column("at_ms", BigInteger, nullable=False),
 )
 

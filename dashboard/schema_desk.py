@@ -39,3 +39,24 @@ audits = Table(
     Column("account", String(64), nullable=False),
     Column("content", Text, nullable=False),  # JSON
 )
+
+gateway_settings = Table(
+    "gateway_settings",  # that the desk wants a gateway to have
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("text", Text, nullable=False),  # TOML
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", String(64), nullable=False),
+)
+
+programme = Table(
+    "programme",  # each saved state; the newest counts
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("budget_minor", BigInteger),  # none: no bound
+    Column("from_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)

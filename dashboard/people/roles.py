@@ -21,6 +21,8 @@ def _only(*roles: Role) -> frozenset[Role]:
 PAGES: Mapping[str, Access] = {
     "GET /": ALL,
     "GET /gateways/{gateway}": ALL,
+    "GET /gateways/{gateway}/settings": _only("operator", "privacy officer"),
+    "POST /gateways/{gateway}/settings": _only("operator"),
     "GET /offers/{offer}": ALL,
     "GET /live": ALL,
     "GET /v1/summary": ALL,
@@ -58,6 +60,9 @@ PAGES: Mapping[str, Access] = {
     "POST /fleet/acknowledge": _only("operator"),
     "POST /fleet/group": _only("operator"),
     "GET /campaign": ALL,
+    "GET /campaign/calendar": ALL,
+    "GET /programme": ALL,
+    "POST /programme": _only("marketer"),
     "GET /campaign/edit": _only("marketer"),
     "POST /campaign/save": _only("marketer"),
     "POST /campaign/try": _only("marketer"),

@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from dashboard import quarantine
+from dashboard.fleet.desired_settings import wish_of
 from dashboard.refusals import Refused
 from dashboard.schema import bundles, desired, reported, stops
 from dashboard.studio import versions
 from dashboard.studio.check import check, signed_off
 from gateway.adapters.bundle import open_bundle, read_content, read_public_keys, redrafted, write_bundle
 from gateway.core.bundle import Bundle, BundleError
-from gateway.core.desired import DOMAIN, Desired, DesiredBundle, Reported, SignedDesired
+from gateway.core.desired import DOMAIN, SETTINGS_FAULTS, Desired, DesiredBundle, Reported, SignedDesired
 from gateway.core.nearest import nearest
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -120,11 +121,13 @@ class Publisher:
             "stopped": msgspec.json.encode(report.stopped).decode(),
             "zones": msgspec.json.encode(report.zones).decode(),
             "condition": "" if report.condition is None else msgspec.json.encode(report.condition).decode(),
+            "settings": report.settings,
             "at_ms": now_ms,
         }
         connection.execute(delete(reported).where(reported.c.gateway == report.gateway))
         connection.execute(insert(reported), [row])
-        return bool(report.fault) and not is_same and self._halt(connection, report, now_ms)
+        is_of_bundle = bool(report.fault) and not report.fault.startswith(SETTINGS_FAULTS)
+        return is_of_bundle and not is_same and self._halt(connection, report, now_ms)
 
     def order(self, connection: Connection, gateway: str, after: int) -> SignedDesired | None:
         """The signed desired state of a gateway, or None if it is not newer than the serial `after`."""
@@ -135,8 +138,15 @@ class Publisher:
         if row.sha256 is not None:
             version = connection.execute(select(bundles.c.version).where(bundles.c.sha256 == row.sha256)).scalar_one()
             wanted = DesiredBundle(self.base.manifest.name, version, row.sha256)
-        payload = msgspec.json.encode(Desired(gateway, row.serial, wanted, tuple(stopped_offers(connection))))
+        wish = wish_of(connection, gateway)
+        state = Desired(gateway, row.serial, wanted, tuple(stopped_offers(connection)), None if wish is None else wish.text)
+        payload = msgspec.json.encode(state)
         return SignedDesired(payload, self._key.sign(DOMAIN + payload))
+
+    def order_settings(self, connection: Connection, gateway: str, now_ms: int) -> None:
+        """A new order with the settings that are now kept for a gateway; its bundle stays."""
+        present = connection.execute(select(desired.c.sha256).where(desired.c.gateway == gateway)).scalar_one_or_none()
+        self._order(connection, gateway, present, now_ms)
 
     def _make(self, connection: Connection, number: int, now_ms: int) -> str:
         """Sign the bundle of a version. Raises Refused (409) without its sign-off, or with a fault in it."""

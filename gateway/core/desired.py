@@ -26,6 +26,8 @@ DOMAIN = b"wayside desired state 1\n"
 """Prefix of the signed bytes, so that no signature of a manifest is one of a desired state."""
 SETTINGS = ("zones", "sources", "devices", "presence", "screens", "holidays", "log_level", "status_interval_s")
 """Settings that a desk may state. It cannot change how the gateway reaches broker and desk, nor keys, its database, or terms of privacy."""
+SETTINGS_FAULTS = ("the settings are refused", "the new settings were taken back")
+"""Beginnings of faults that are about settings and not about the bundle."""
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Serial = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -99,7 +101,7 @@ class Applied(msgspec.Struct, frozen=True):
 def taken_back(applied: Applied, reason: str) -> Applied:
     """The state after settings on trial were taken back."""
     assert applied.settings_trial is not None
-    fault = f"the new settings were taken back: {reason}"[:FAULT_CHARS_MAX]
+    fault = f"{SETTINGS_FAULTS[1]}: {reason}"[:FAULT_CHARS_MAX]
     return msgspec.structs.replace(applied, settings=applied.settings_trial.before, settings_trial=None, fault=fault)
 
 

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError, digest
-from gateway.core.desired import FAULT_CHARS_MAX, Applied, Desired, DesiredBundle, Reported, SettingsTrial, taken_back
+from gateway.core.desired import (
+    FAULT_CHARS_MAX,
+    SETTINGS_FAULTS,
+    Applied,
+    Desired,
+    DesiredBundle,
+    Reported,
+    SettingsTrial,
+    taken_back,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +163,7 @@ class DesiredThread:
         try:
             self._running.check_settings(wanted)
         except self._faults as error:
-            self._refuse(desired.serial, f"the settings are refused: {error}")
+            self._refuse(desired.serial, f"{SETTINGS_FAULTS[0]}: {error}")
             return
         self._keep(Applied(desired.serial, desired.stopped, settings=wanted, settings_trial=SettingsTrial(present)))
         log.warning("the desk's settings are on trial: the gateway starts again")

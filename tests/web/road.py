@@ -8,23 +8,19 @@ Prints the seconds of each step. Triggers are read at the broker, as a phone wou
 from __future__ import annotations
 
 import html
-import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.web.running_demo import RunningDemo, running_demo
 
 WORDING = "Half a price for the road"
 START_S, TRIGGER_S, SILENCE_S = 60.0, 40.0, 15.0
@@ -59,22 +55,15 @@ class Person:
         return self.client.post(path, data={"csrf": self._csrf, **form}).raise_for_status()
 
 
-def road(folder: Path, seconds: int) -> dict[str, float]:
+def road(seconds: int) -> dict[str, float]:
     """Seconds from the publication to the first trigger with the new wording, and from the stop to the last trigger after it."""
-    command = [str(Path(sys.executable).with_name("wayside")), "demo", "--port", "0", "--json", "--seconds", str(seconds)]
-    demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)})
-    assert demo.stderr is not None
-    links: dict[str, str] = {}
-    for line in demo.stderr:
-        for name, text in (("desk", "desk"), ("second", "off a campaign")):
-            if found := re.search(rf"{text}: (http\S+)", line):
-                links[name] = found[1]
-        if len(links) == 2:
-            break
-    threading.Thread(target=demo.stderr.read, daemon=True).start()
-    marketer, approver = Person(links["desk"]), Person(links["second"])
-    conf = next(folder.glob("wayside-demo-*/mosquitto.conf")).read_text("utf-8")
-    triggers = Triggers(int(re.findall(r"listener (\d+)", conf)[0]))
+    with running_demo(seconds) as demo:
+        return _walked(demo)
+
+
+def _walked(demo: RunningDemo) -> dict[str, float]:
+    marketer, approver = Person(demo.links["desk"]), Person(demo.links["second"])
+    triggers = Triggers(demo.broker_port)
     _until(START_S, lambda: len(triggers.seen) >= 5)
     offer = Counter(offer for _, offer, _ in triggers.seen).most_common(1)[0][0]
     begin = time.monotonic()
@@ -89,8 +78,7 @@ def road(folder: Path, seconds: int) -> dict[str, float]:
     marketer.send("/campaign/stop", offer=offer)
     last = _last_after(triggers, offer, stopped)
     assert WORDING in html.unescape(marketer.client.get("/results").text)
-    out, _ = demo.communicate(timeout=seconds + 60)
-    assert json.loads(out.splitlines()[-1])["unhandled_errors"] == 0
+    assert demo.result()["unhandled_errors"] == 0
     return {
         "save and sign off": published - begin,
         "publication to first trigger": first - published,
@@ -116,9 +104,8 @@ def _until(most_s: float, is_true: Callable[[], bool]) -> None:
 
 def main(seconds: Annotated[int, typer.Option(min=60)] = 110) -> None:
     """Print the seconds of each step."""
-    with tempfile.TemporaryDirectory() as folder:
-        for step, took in road(Path(folder), seconds).items():
-            typer.echo(f"{step}: {took:.1f} s")
+    for step, took in road(seconds).items():
+        typer.echo(f"{step}: {took:.1f} s")
 
 
 if __name__ == "__main__":

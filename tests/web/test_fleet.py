@@ -44,7 +44,7 @@ def store(settings: Settings) -> Store:
 def report(store: Store, gateway: str, condition: Condition | None, fault: str = "") -> None:
     texts = {"bundle": "street-1", "sha256": "0" * 64, "stopped": "[]", "zones": "[]", "fault": fault}
     stated = "" if condition is None else msgspec.json.encode(condition).decode()
-    row = {"gateway": gateway, "serial": 0, "serial_at_ms": 0, "at_ms": START_MS, "condition": stated, **texts}
+    row = {"gateway": gateway, "serial": 0, "serial_at_ms": 0, "at_ms": START_MS, "condition": stated, "settings": "", **texts}
     with store.writing() as connection:
         connection.execute(insert(reported), [row])
 
