@@ -34,7 +34,8 @@ def open_store(config: Config) -> Store:
     A damaged one is set apart and kept, and a new one is begun: without consents no offer is sent, until people consent again.
     """
     finish_restoration(config.store.path)
-    path, key, key_file = config.store.path, store_key(config, may_create=True), replaceable(config.store.key_file)
+    path, key_file = config.store.path, replaceable(config.store.key_file)
+    key = store_key(config, may_create=not path.exists())
     try:
         return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
     except StoreDamagedError as error:
@@ -62,7 +63,16 @@ def open_reader(config: Config) -> Reader:
 
 
 def store_key(config: Config, *, may_create: bool) -> bytes:
-    """The key of the database; with `may_create` it is made if there is none. Raises SetupError."""
+    """The key of the database; with `may_create` it is made if there is none. Raises SetupError.
+
+    None is made for a database that exists: it could not be read with another one, and the new key would take the lost one's place.
+    """
+    is_lost = not may_create and replaceable(config.store.key_file) is not None and not config.store.key_file.exists()
+    if is_lost and config.store.path.exists():
+        raise SetupError(
+            f"{config.store.key_file} does not exist, and {config.store.path} cannot be read without it",
+            "restore it from a backup with keys (wayside restore), or move the database away: then people have to consent again",
+        )
     try:
         return read_key(config.store.key_file, may_create=may_create)
     except (ValueError, OSError) as error:

@@ -26,9 +26,11 @@ ANY_HOST = "0.0.0.0"  # noqa: S104 - devices of the network enrol
 
 
 def server_hosts(folder: Path) -> list[str]:
-    """The names by which devices reach the broker, from its certificate; this machine's name without one. Raises CertificateError."""
-    hosts = _hosts_of(folder / "broker.crt")
-    return hosts or [socket.gethostname()]
+    """The names by which devices reach the broker and the authority, from their certificates; without any this machine's name.
+
+    Raises CertificateError.
+    """
+    return _hosts_of(folder / "broker.crt") or _hosts_of(folder / f"{NAME}.crt") or [socket.gethostname()]
 
 
 class Serving(NamedTuple):
@@ -45,7 +47,7 @@ def registrar_server(folder: Path, hosts: Sequence[str], port: int, now: Callabl
     Raises CertificateError.
     """
     registrar = Registrar(folder, now)
-    _ensure_certificate(folder, hosts, now())
+    ensure_certificate(folder, hosts, now())
     with (folder / PORT_FILE).open("a+", encoding="ascii") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,7 +70,7 @@ def registrar_server(folder: Path, hosts: Sequence[str], port: int, now: Callabl
             server.stop()
 
 
-def _ensure_certificate(folder: Path, hosts: Sequence[str], now: datetime) -> None:
+def ensure_certificate(folder: Path, hosts: Sequence[str], now: datetime) -> None:
     """Issue the server's own certificate if there is none for these hosts that holds for a while. Raises CertificateError."""
     with locked(folder):
         authority = Authority(folder)

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 
 from gateway.pki.enrolment import PORT
+from gateway.pki.server import server_hosts
 from tests.broker.test_shipped_broker import Client
 from tests.commands.terminal import wayside
 from tests.kit.broker import HOST, MosquittoBroker, free_port
@@ -52,6 +53,7 @@ def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     names = x509.load_pem_x509_certificate(secret[2].read_bytes()).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(one.value) for one in names] == [HOST, "localhost"]
     assert (tmp_path / "state/tls/authority.url").read_text() == f"https://{HOST}:{PORT}\n"
+    assert server_hosts(tmp_path / "authority") == [HOST], "links to enrol name the same host"
 
 
 def test_without_a_broker_the_way_out_is_named(tmp_path: Path) -> None:

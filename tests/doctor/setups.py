@@ -1,4 +1,4 @@
-"""Thirty broken set-ups, each with the code of its true cause. Each breaks one thing of a set-up that works."""
+"""Broken set-ups, each with the code of its true cause. Each breaks one thing of a set-up that works."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from gateway.adapters.clock import SystemClock
+from gateway.build import build
+from gateway.build_store import SetupError
 from gateway.core.learning.explore import in_holdout
 from gateway.core.types import Message
 from gateway.pki.certificates import Authority, create
+from gateway.runtime import echo
 from tests.doctor.bench import Bench, Setup
 from tests.kit.bundles import STRANGER, YEAR_2026_MS, make_bundle, tiny_campaign
-from tests.kit.gateways import TAG, message, store_of, walk_in
+from tests.kit.gateways import TAG, message, settings_of, store_of, walk_in
 from tests.kit.waiting import until
 
 SETUPS: dict[str, tuple[Setup, str]] = {}
@@ -354,4 +360,47 @@ def retained_sightings(bench: Bench) -> Path:
     bench.publish(*walk_in()[1:], retain=True)
     app = bench.gateway(config)
     until(lambda: app.counters.counts["messages"])
+    return config
+
+
+@_cause("broker_denies")
+def access_list_without_the_gateway(bench: Bench) -> Path:
+    """Mosquitto 2.0 grants each subscription, and delivers nothing: only the echo shows it."""
+    listed = bench.folder / "access.acl"
+    listed.write_text("topic read nothing\n", "utf-8")
+    bench.patch.setattr(import_module("gateway.commands.doctor.diagnose"), "ECHO_LOST_MS", 1)
+    bench.patch.setattr(echo, "EVERY_MS", 50)
+    bench.broker(f"acl_file {listed}")
+    config = bench.config()
+    app = bench.gateway(config)
+    until(lambda: app.latest.round_trip_ms)
+    return config
+
+
+@_cause("key")
+def key_that_was_deleted(bench: Bench) -> Path:
+    """The start makes no new key in its place."""
+    bench.broker()
+    config = bench.config()
+    bench.end(bench.gateway(config))
+    (bench.folder / "gw-t.key").unlink()
+    with pytest.raises(SetupError, match=r"gw-t.key does not exist, and .*gw-t.db cannot be read without it: restore it from a backup"):
+        build(settings_of(config))
+    return config
+
+
+@_cause("key")
+def key_of_another_gateway(bench: Bench) -> Path:
+    bench.broker()
+    config = bench.config()
+    bench.end(bench.gateway(config))
+    (bench.folder / "gw-t.key").write_text(f"{7:064x}\n", "utf-8")
+    return config
+
+
+@_cause("unmapped")
+def beacon_of_phones_misspelt(bench: Bench) -> Path:
+    bench.broker()
+    config = bench.config(replace=('anchors = ["plaza"]', 'anchors = ["piazza"]'))
+    bench.flow(config)
     return config

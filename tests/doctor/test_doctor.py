@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from gateway.commands.doctor.gateway_user import as_owner_of
 from tests.doctor.bench import bench, diagnosed
 from tests.doctor.setups import SETUPS
 
@@ -35,3 +37,12 @@ def test_the_first_finding_is_the_cause(name: str, tmp_path: Path) -> None:
     with bench(tmp_path) as made:
         found = diagnosed(setup(made))
     assert found["findings"][0]["code"] == code, found["findings"]
+
+
+def test_root_sees_files_as_the_user_of_the_gateway(tmp_path: Path) -> None:
+    user, nobody = os.geteuid(), 65_534
+    if user == 0:
+        os.chown(tmp_path, nobody, nobody)
+    with as_owner_of(tmp_path):
+        assert os.geteuid() == (nobody if user == 0 else user)
+    assert (os.geteuid(), os.getegid()) == (user, os.getgid())

@@ -23,6 +23,7 @@ DISK_FULL_BYTES = 16 * 1024 * 1024  # as much as the database's log takes before
 DISK_LOW_SHARE, DISK_LOW_BYTES = 0.05, 500_000_000
 CERTIFICATE_DAYS, BUNDLE_DAYS = 30, 14
 DAY_MS = 86_400_000
+ECHO_LOST_MS = 10_000  # two echoes are out
 CONNECTS_MIN, CONNECT_SPAN_S = 3, 120  # so many connections, each shorter than this on average, are being cut off
 
 
@@ -90,6 +91,11 @@ def _broker(evidence: Evidence, report: Report) -> Iterator[Finding]:
     elif not report.connected:
         code = heard.code if heard is not None and heard.fault else "broker"
         yield Finding("fault", code, heard.fault if heard is not None and heard.fault else report.link_trouble)
+    elif (status.round_trip_ms or 0) >= ECHO_LOST_MS and not any(one.messages for one in report.sources):
+        site = evidence.config.site if evidence.config is not None else ""
+        lacks = f"its access list lacks gateway {status.gateway!r} of site {site!r}"
+        way = "correct site and gateway in the config, or make the list again (wayside acl CONFIG) and reload the broker"
+        yield Finding("fault", "broker_denies", f"the broker delivers nothing to this gateway, not even its own echo: {lacks}", way)
     elif report.link_trouble.startswith("the broker refuses the subscription"):
         cause, _, way_out = report.link_trouble.partition(": ")
         yield Finding("fault", "broker_denies", cause, way_out)

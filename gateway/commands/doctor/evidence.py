@@ -19,10 +19,11 @@ from gateway.adapters.clock import SystemClock
 from gateway.build import FAULTS, build_cloud, build_feeds, build_router, build_site, checked_bundle, open_config_bundle
 from gateway.build_broker import build_bus
 from gateway.build_services import build_webhook, check_certificates, http_tokens
-from gateway.build_store import SetupError, store_key
+from gateway.build_store import SetupError, open_reader, store_key
 from gateway.commands.broker import BrokerError, Login, connect
 from gateway.commands.discover.guess import shape_of
 from gateway.commands.doctor.finding import Certificate, Evidence, Heard
+from gateway.commands.doctor.gateway_user import as_owner_of
 from gateway.commands.running import AbsentError, fetch
 from gateway.config import ConfigError, load_config
 from gateway.core.bundle import Bundle, BundleError
@@ -51,8 +52,9 @@ def gather(path: Path, overrides: Sequence[str], seconds: float) -> Evidence:
     except ConfigError as error:
         return Evidence(now_ms, config_error=str(error))
     report, absence, is_running = _report(settings)
-    bundle, setup = _setup(settings, now_ms, is_checked=report is not None)
     folder = next(one for one in (settings.store.path.parent, *settings.store.path.parents) if one.exists())
+    with as_owner_of(folder):
+        bundle, setup = _setup(settings, now_ms, is_checked=report is not None)
     usage = shutil.disk_usage(folder)
     certificates = list(_certificates(settings))
     is_valid = all(one.starts_ms <= now_ms < one.ends_ms for one in certificates)
@@ -97,7 +99,7 @@ def _setup(settings: Config, now_ms: int, *, is_checked: bool) -> tuple[Bundle |
         ("http_files", lambda: check_certificates(settings)),
         ("webhook", lambda: build_webhook(settings)),
         ("feeds", lambda: build_feeds(settings, Mailbox(1), SystemClock())),
-        ("key", lambda: settings.store.path.exists() and store_key(settings, may_create=False)),
+        ("key", lambda: settings.store.path.exists() and _check_key(settings, is_running=is_checked)),
         ("store", lambda: _check_writable(settings)),
     )
     found = []
@@ -108,6 +110,14 @@ def _setup(settings: Config, now_ms: int, *, is_checked: bool) -> tuple[Bundle |
             expired = isinstance(error, BundleError) and error.reason == "expired"
             found.append(("bundle_expired" if expired else code, str(error)))
     return (opened[0] if opened else None), found
+
+
+def _check_key(settings: Config, *, is_running: bool) -> None:
+    """Raises SetupError or StoreError if the database does not open with its key. A running gateway has opened it."""
+    if is_running:
+        store_key(settings, may_create=False)
+    else:
+        open_reader(settings).close()
 
 
 def _check_writable(settings: Config) -> None:

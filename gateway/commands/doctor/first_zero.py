@@ -115,6 +115,12 @@ def _no_people(evidence: Evidence, report: Report) -> Iterator[Finding]:
 def _no_visits(evidence: Evidence, report: Report) -> Iterator[Finding]:
     yield from _lost(evidence, report)
     yield from _unmatched(evidence, report)
+    heard = report.status.discarded.get(Discard.UNMAPPED_ANCHOR, 0)
+    if heard and not report.unnamed and evidence.config is not None:
+        known = list(evidence.config.anchors())
+        named = ", ".join(repr(one) for one in known[:LISTED_MAX]) + (" …" if len(known) > LISTED_MAX else "")
+        text = f"phones hear beacons that no zone names ({heard} observations), and none of those that zones name: {named}"
+        yield Finding("fault", "unmapped", text, "compare zones[].anchors with the id that the phone states")
     yield Finding(
         "hold",
         "no_visits",

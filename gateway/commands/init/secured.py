@@ -15,6 +15,7 @@ from gateway.core.refusal import Refusal
 from gateway.pki.certificates import CertificateError, create, write_file
 from gateway.pki.device import enrol_here, pair_file
 from gateway.pki.enrolment import PORT
+from gateway.pki.server import ensure_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,7 @@ def make_certificates(to: Secured, site: str, gateway: str, now: datetime) -> tu
         raise Refusal(f"{to.mosquitto / 'conf.d'} does not exist", "install the broker first: apt install mosquitto", place="--secure")
     if not (to.authority / "ca.key").exists():
         create(to.authority, site, now)
+    ensure_certificate(to.authority, to.hosts, now)  # so that links to enrol have the same name
     hosts = list(dict.fromkeys([*to.hosts, *LOOPBACK]))
     address = f"https://{hosts[0]}:{PORT}"
     to.tls.parent.mkdir(parents=True, exist_ok=True)
