@@ -357,7 +357,8 @@ class Gateway:
 
     def dump(self) -> str:
         """Every cell of every table as text, compressed ones unpacked, to search for traces of a person."""
-        unpacked: dict[str, Callable[[bytes], bytes]] = {"contexts": self.store._words.unpacked, "decisions": self.store._words.unpacked, "learned": zlib.decompress}
+        inflate = self.store._words.unpacked
+        unpacked: dict[str, Callable[[bytes], bytes]] = {"contexts": inflate, "decisions": inflate, "learned": zlib.decompress}
         plain = ((table, unpacked.get(table, bytes), cell) for table in self.tables() for row in self.rows(table) for cell in row)
         return "\n".join(f"{table}: {unpack(cell).decode('latin-1') if isinstance(cell, bytes) else cell}" for table, unpack, cell in plain)
 
