@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
 from msgspec import Meta
@@ -114,7 +114,7 @@ class Provider:
         from joserfc.jwk import KeySet  # noqa: PLC0415
 
         try:
-            keys = KeySet.import_key_set(self._get(self._endpoint("jwks_uri")))
+            keys = KeySet.import_key_set(cast("Any", self._get(self._endpoint("jwks_uri"))))
             claims: Mapping[str, Any] = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
         except (JoseError, ValueError, TypeError, KeyError) as fault:
             raise ProviderError("the signature of the id token is not that of the provider") from fault

@@ -16,7 +16,7 @@ KINDS: tuple[tuple[type[msgspec.Struct], str, str], ...] = (
     (ControlCounts, "Perceived control", "after each quarter, if it is turned on; with noise"),
     (VisitorCounts, "Devices without consent", "after each day, if it is turned on; with noise"),
     (GatewayHealth, "Health of the gateway", "after each window; nothing in it depends on people"),
-    (Reported, "State for the desk", "all the time, if the desk gives orders; nothing in it depends on people"),
+    (Reported, "State for the desk", "all the time, if the desk gives orders; nothing in it counts people"),
     (Condition, "Condition, in the state", "as the state"),
     (SourceCondition, "Sources, in the condition", "sources of sensors only, in whole days"),
 )
@@ -44,6 +44,9 @@ TEXTS: dict[str, str] = {
     "connected": "whether the broker is reached",
     "sources": "see below",
     "certificate_ends_ms": "when its first certificate ends",
+    "buffer_days": "whole days until its storage is full without the desk",
+    "wear_percent": "bytes written a day, in quarters of their budget",
+    "epsilon_millionths": "the epsilon of each day",
     "decoder": "the format of a source of sensors",
     "silent_days": "whole days without a message of it",
 }

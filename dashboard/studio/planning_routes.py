@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 
-from dashboard.figures import View, known_offers
+from dashboard.figures import known_offers
 from dashboard.people.accounts import Accounts
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering, fields
 from dashboard.results.campaign import known
 from dashboard.results.rows import results
 from dashboard.settings import Settings
+from dashboard.sources import View
 from dashboard.store import Store
 from dashboard.studio import programme as programmes
 from dashboard.studio import versions

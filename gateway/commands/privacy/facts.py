@@ -183,7 +183,7 @@ def _flavor(found: Facts) -> dict[str, Any]:
         "data_domain": "Contacts of people with consent to measurement: zone, offer, final outcome, service day",
         "unprotected_quantities": "Zones and offers (the public catalogue), the number of records that wait, the version of the model, and "
         "that the gateway runs; to a desk also its release, connection, end of certificates, settings and stopped "
-        "offers, and the whole days without a message of sources of sensors. "
+        "offers, the whole days without a message of sources of sensors, whole days of buffer, and bytes written in quarters of a budget. "
         f"Messages about single people, without noise: {' '.join(exits.rows(found.exits, 'en'))} "
         "Epsilon, bound and tables were chosen on simulated people.",
     }
