@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.desk_client import post
@@ -217,7 +217,7 @@ def audit(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOption
     if as_json:
         typer.echo(msgspec.json.encode([entry._asdict() for entry in entries]).decode())
         return
-    table = Table("time", *Entry._fields[1:])
+    table = Table(Column("time", no_wrap=True), *Entry._fields[1:])
     for entry in entries:
         table.add_row(_moment(desk, entry.at_ms), *entry[1:])
     Console().print(table)
@@ -243,7 +243,7 @@ def control(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOpti
 
 def _moment(desk: Desk, at_ms: int | None) -> str:
     """A time at the site; empty without one."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, ZoneInfo(desk.settings.timezone)):%Y-%m-%d %H:%M:%S}" if at_ms is not None else ""
+    return f"{datetime.fromtimestamp(at_ms / 1000, ZoneInfo(desk.settings.timezone)):%Y-%m-%d %H:%M}" if at_ms is not None else ""
 
 
 def _kept(desk: Desk, named: str) -> Kept:

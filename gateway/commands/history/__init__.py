@@ -9,6 +9,8 @@ from columns with another meaning, and both have the history log, from which att
 
 from __future__ import annotations
 
+import os
+import pwd
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -17,8 +19,10 @@ import msgspec
 import typer
 
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.desk_people import DeskError, Entry
 from gateway.build import EXPIRY_UNCHECKED, open_config_bundle
-from gateway.build_store import open_reader
+from gateway.build_services import desk_audit
+from gateway.build_store import SetupError, open_reader
 from gateway.commands.history.csv_tables import write_csv
 from gateway.commands.history.rows import Description, Totals, counted, read_people
 from gateway.commands.history.sqlite_file import write_sqlite
@@ -49,6 +53,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the history of people who consented to learning, under new pseudonyms in each export. The gateway may be running.
+
+    An export is personal data. With a desk it is noted in the log of `wayside subject audit`, by the account of the machine.
 
     Example: `wayside history export --config wayside.toml --out history`
     """
@@ -89,7 +95,25 @@ def export_history(settings: Config, folder: Path, form: Form) -> Exported:
     plan = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}, mined=bundle.mined)
     kinds = {zone.id: zone.kind or "" for zone in settings.zones}
     with closing(open_reader(settings)) as reader:
-        return write(reader, Site(kinds, plan, settings.timezone), folder, SystemClock().now_ms(), form)
+        _note(settings, "asked")
+        exported = write(reader, Site(kinds, plan, settings.timezone), folder, SystemClock().now_ms(), form)
+    _note(settings, f"{exported.subjects} people")
+    return exported
+
+
+def _note(settings: Config, outcome: str) -> None:
+    """Note the export in the desk's audit log, by the account of the machine; nothing without a desk. Raises SetupError, OSError."""
+    if settings.desk is None:
+        return
+    account = os.getuid()
+    try:
+        name = pwd.getpwuid(account).pw_name
+    except KeyError:
+        name = str(account)
+    try:
+        desk_audit(settings).append(Entry(SystemClock().now_ms(), name, "machine", "history export", "", outcome))
+    except DeskError as error:
+        raise SetupError(str(error)) from None
 
 
 def write(reader: Reader, site: Site, folder: Path, now_ms: int, form: Form) -> Exported:
