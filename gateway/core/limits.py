@@ -16,7 +16,7 @@ UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
 TURN_BYTES_MAX = 65_536  # of each lane in one batch: 2,000 sightings of scanners
 MAILBOX_BYTES_MAX = 16_777_216  # of messages that wait for the writer, in each of three lanes
 MAILBOX_MESSAGES_MAX = 4_096  # read from the broker, not yet in a batch
-URGENT_WAITING_MAX = 16  # consents and wishes of one device that wait for the writer; the newest one counts
+URGENT_MESSAGES_MAX = 16  # consents and wishes of one device that wait for the writer; the newest one counts
 DEAD_LETTERS_MAX = 1_000
 
 # --- people ------------------------------------------------------------------------------------

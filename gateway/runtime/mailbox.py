@@ -3,7 +3,7 @@
 Messages wait in three lanes. Urgent ones (consents and wishes, which have an MQTT session of their own) go first, then the others that
 will be acknowledged (QoS 1 and 2: answers, purchases). While one of these lanes is full `deliver` takes none for it, so nothing more is
 read from that session's socket and its messages wait at the broker. A batch takes one of each device in turn, so that the withdrawal of
-one does not wait behind a flood of another. Facts are never dropped. Of urgent ones a device has at most URGENT_WAITING_MAX in the lane;
+one does not wait behind a flood of another. Facts are never dropped. Of urgent ones a device has at most URGENT_MESSAGES_MAX in the lane;
 for a further one its oldest is acknowledged, dropped and counted, so that a flood of consents does not fill the broker's queue in front of
 other people's: a device repeats a consent until it has a receipt, and its newest one counts. All else (sightings, readings) never stops the
 socket: beyond a number and a size some are dropped and counted, the oldest of the devices that fill the most. Calls (the uplink's use of
@@ -116,7 +116,7 @@ class Mailbox:
     def __init__(self, messages_max: int, sender: Callable[[str], str] = _above) -> None:
         """Hold at most `messages_max` messages and MAILBOX_BYTES_MAX in each lane; `sender` names the device of a topic."""
         self._sender = lru_cache(TOPICS_KEPT)(sender)  # a message that waits is looked at many times
-        self._urgent, self._facts = _Lane(self._sender, limits.URGENT_WAITING_MAX), _Lane(self._sender)
+        self._urgent, self._facts = _Lane(self._sender, limits.URGENT_MESSAGES_MAX), _Lane(self._sender)
         self._others: deque[Message] = deque()
         self._other_bytes = 0
         self._messages_max = messages_max

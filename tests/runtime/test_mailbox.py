@@ -157,12 +157,12 @@ def test_of_a_flood_of_consents_the_newest_stay_and_the_others_are_acknowledged(
     flood, no = [urgent("flood", number) for number in range(900)], urgent("phone", 1_000)
     mailbox.deliver(flood)
     mailbox.deliver([no])
-    assert (len(mailbox), mailbox.shed) == (limits.URGENT_WAITING_MAX + 1, 900 - limits.URGENT_WAITING_MAX)
+    assert (len(mailbox), mailbox.shed) == (limits.URGENT_MESSAGES_MAX + 1, 900 - limits.URGENT_MESSAGES_MAX)
     first = mailbox.take(4, 0.0)[0]
-    assert first == [flood[-limits.URGENT_WAITING_MAX], no]
-    assert mailbox.settled(first) == flood[: 901 - limits.URGENT_WAITING_MAX], "what was dropped is acknowledged, in order"
+    assert first == [flood[-limits.URGENT_MESSAGES_MAX], no]
+    assert mailbox.settled(first) == flood[: 901 - limits.URGENT_MESSAGES_MAX], "what was dropped is acknowledged, in order"
     rest = mailbox.take(100, 0.0)[0]
-    assert rest == flood[901 - limits.URGENT_WAITING_MAX :]
+    assert rest == flood[901 - limits.URGENT_MESSAGES_MAX :]
     assert mailbox.settled(rest) == [*rest, no]
 
 
