@@ -17,6 +17,7 @@ from gateway.core.attributes.aggregators import State
 from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.counting import Counting
 from gateway.core.learning.state import PersonState
+from gateway.core.rain import Gauge, with_total
 from gateway.core.types import AnswerKind, Consent, Count, Direction, Named, Purpose
 
 READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
@@ -109,13 +110,14 @@ class SubjectContext(msgspec.Struct, frozen=True):
 
 
 class ZoneContext(msgspec.Struct, frozen=True):
-    """Newest sensor values of a zone, quantity -> (value, at_ms), and its counters of people.
+    """Newest sensor values of a zone, quantity -> (value, at_ms), its counters of people, and its rain gauges by device.
 
-    Both are bounded: by the quantities with a canonical unit, and by the counters that the config assigns to the zone.
+    All are bounded: by the quantities with a canonical unit, and by the devices that the config assigns to the zone.
     """
 
     readings: Mapping[str, tuple[float, int]] = {}
     counting: Counting = Counting()
+    gauges: Mapping[str, Gauge] = {}
 
 
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
@@ -224,6 +226,13 @@ def with_reading(context: ZoneContext, quantity: str, value: float, at_ms: int) 
     return msgspec.structs.replace(context, readings={**context.readings, quantity: (value, at_ms)})
 
 
+def with_rain(context: ZoneContext, device: str, total_mm: float, at_ms: int) -> ZoneContext:
+    """Fold the total of a rain gauge: the reading `precipitation` is its rate; see `gateway.core.rain`."""
+    gauge, rate = with_total(context.gauges.get(device), total_mm, at_ms)
+    context = msgspec.structs.replace(context, gauges={**context.gauges, device: gauge})
+    return context if rate is None else with_reading(context, "precipitation", rate, at_ms)
+
+
 def with_count(
     context: ZoneContext, count: Count, now_ms: int, direction: Direction | None = None, empty_ms: int | None = None
 ) -> ZoneContext:
@@ -241,7 +250,8 @@ def merged(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
 def rebased(context: ZoneContext, step_ms: int) -> ZoneContext:
     """The context with all its times moved by `step_ms`, after the clock was set."""
     readings = {quantity: (value, at_ms + step_ms) for quantity, (value, at_ms) in context.readings.items()}
-    return ZoneContext(readings, counting.rebased(context.counting, step_ms))
+    gauges = {device: gauge._replace(at_ms=gauge.at_ms + step_ms) for device, gauge in context.gauges.items()}
+    return ZoneContext(readings, counting.rebased(context.counting, step_ms), gauges)
 
 
 def is_outdated(quantity: str, at_ms: int, now_ms: int) -> bool:

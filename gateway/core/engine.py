@@ -238,8 +238,11 @@ class _Batch(UnitOfWork):
         at_ms = self.moment(reading.device, reading.at_ms)
         if contexts.is_outdated(reading.quantity, at_ms, self.now_ms):
             return Discard.LATE
-        self.out.sensors.zones[zone] = contexts.with_reading(self.zone_context(zone), reading.quantity, reading.value, at_ms)
-        occasions.measured(self, zone, reading.quantity)
+        here = contexts.with_reading(self.zone_context(zone), reading.quantity, reading.value, at_ms)
+        if reading.quantity == "rain_total":
+            here = contexts.with_rain(here, reading.device, reading.value, at_ms)
+        self.out.sensors.zones[zone] = here
+        occasions.measured(self, zone, "precipitation" if reading.quantity == "rain_total" else reading.quantity)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------

@@ -139,6 +139,27 @@ def test_weather_is_read_off_rain_and_frost(readings: dict[str, float], weather:
     assert contexts.weather(zone(**readings), NOON_MS + READING_MS_MAX + 1) is None
 
 
+def test_the_total_of_a_rain_gauge_is_weather() -> None:
+    """A bucket of 0.2 mm, read each minute: one tip in five minutes are 2.4 mm/h; a reset is no rain, and a gap only a new start."""
+    here, minute = ZoneContext(), 60_000
+
+    def read(total: float, at_min: int) -> float | None:
+        nonlocal here
+        here = contexts.with_rain(here, "gauge", total, NOON_MS + at_min * minute)
+        return contexts.latest(here, "precipitation", NOON_MS + at_min * minute)
+
+    assert [read(40.0, at) for at in range(5)] == [None] * 5
+    assert read(40.2, 5) == pytest.approx(2.4)
+    assert contexts.weather(here, NOON_MS + 5 * minute) == "rainy"
+    assert read(40.2, 10) == 0.0
+    assert read(0.0, 15) == 0.0, "a reset states nothing"
+    assert read(0.6, 20) == pytest.approx(7.2)
+    assert read(9.0, 20 + 181) is None, "the last rate is outdated, and a gap gives none"
+    assert read(9.1, 211) == pytest.approx(0.6)
+    assert read(99_000.0, 221) == pytest.approx(0.6), "no rain is that strong"
+    assert contexts.rebased(here, minute).gauges["gauge"] == (99_000.0, NOON_MS + 222 * minute)
+
+
 def test_where_a_zone_is_silent_the_site_speaks() -> None:
     """A sensor that died four hours ago does not hide the weather station."""
     site = contexts.with_reading(contexts.with_reading(ZoneContext(), "temperature", 12.0, NOON_MS), "precipitation", 1.0, NOON_MS)

@@ -310,6 +310,16 @@ def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
 # --- sensor values ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("fallen_mm", "rainy"), [(0.0, 0.0), (0.6, 1.0)])
+def test_the_model_hears_of_the_rain_of_a_gauge_that_states_totals(gateway: Gateway, fallen_mm: float, rainy: float) -> None:
+    gateway.apply(Reading("weather-1", "rain_total", 40.0))
+    gateway.clock.advance(600_000)
+    gateway.apply(Reading("weather-1", "rain_total", 40.0 + fallen_mm))
+    gateway.apply((phone := Phone()).consent())
+    (decision,) = enter(gateway, phone).decisions.made
+    assert known(decision)["weather_rainy"] == rainy
+
+
 def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gateway) -> None:
     scorer = gateway.scorer
     assert isinstance(scorer, TableScorer)
