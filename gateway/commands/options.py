@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
 
 from gateway.build import FAULTS
 from gateway.config import Config, ConfigError, load_config
@@ -21,8 +20,6 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 CONFIG_FILE = Path("wayside.toml")
 
-errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-
 
 def command_app(description: str | None = None) -> typer.Typer:
     """An empty Typer app for one command (`description` None) or for a group of subcommands."""
@@ -32,7 +29,7 @@ def command_app(description: str | None = None) -> typer.Typer:
 def warn(message: str) -> None:
     """Print each line of `message` on stderr: place, cause, and allowed or nearest values or the next step."""
     for line in message.splitlines():
-        errors.print(f"wayside: {line}")
+        typer.echo(f"wayside: {line}", err=True)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -93,7 +93,7 @@ class Retention(msgspec.Struct, frozen=True):
             self.decisions_days,
             self.decisions_days,
         )
-        return Cuts(*(now_ms - count * DAY_MS for count in days), set_ms)
+        return Cuts._make((*(now_ms - count * DAY_MS for count in days), set_ms))
 
 
 class ClaimRules(NamedTuple):

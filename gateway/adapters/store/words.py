@@ -60,6 +60,6 @@ class Words:
         return words
 
     def _stored(self, words: bytes) -> int:
-        known = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
-        (number,) = (known or self._db.execute(ADD, (words,)).fetchall())[0]
-        return int(number)
+        found: list[tuple[int]] = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
+        (number,) = (found or self._db.execute(ADD, (words,)).fetchall())[0]
+        return number
