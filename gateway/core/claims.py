@@ -8,7 +8,7 @@ A claim in a consent is linked by one of three proofs:
 
 A radio id is linked to one person. The claim of another one changes nothing, and both devices have a reply.
 
-An app links its person's page in the same way: it claims the page's device id with the code that the page shows.
+An app claims its person's page with the code that the page shows, and the page confirms it (`page_links.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from gateway.core import limits
+from gateway.core import limits, page_links
 from gateway.core.channels import is_page
 from gateway.core.state.claims import Refusals
 from gateway.core.state.replies import Reply
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.core.unit_of_work import UnitOfWork
 
 Outcome = Literal["linked", "waiting", "unproven", "contested", "too_many", "not_a_radio"]
-"""Result of one claim. `waiting`: presented, to be confirmed once more after CLAIM_CONFIRM_MS.
+"""Result of one claim. `waiting`: presented, to be confirmed once more after CLAIM_CONFIRM_MS; a page, to be confirmed there.
 
 `unproven` stands also for the tag of another person, so a stranger does not learn of an owner.
 """
@@ -74,17 +74,23 @@ def _outcome(work: UnitOfWork, device: str, subject: str, tag: str, code: str | 
     if _refusals(work, device).claims >= limits.CLAIMS_REFUSED_MAX:
         return "too_many"
     owner = work.subject_heard(tag)
-    has_code = _is_code(work.site.claims.secret, tag, code)
+    has_code = _is_code(work, tag, code)
     if owner not in (None, subject):
         notify_owner(work, owner, tag)
         return "contested" if has_code else "unproven"
+    if is_page(tag):
+        return page_links.claim(work, device, tag) if has_code else "unproven"
     return "linked" if has_code else _presented(work, device, tag)
 
 
-def _is_code(secret: bytes | None, tag: str, code: str | None) -> bool:
+def _is_code(work: UnitOfWork, tag: str, code: str | None) -> bool:
+    secret = work.site.claims.secret
     if secret is None or code is None or not code.isascii():
         return False
-    return hmac.compare_digest(claim_code(secret, tag), code.strip().upper())
+    stated = code.strip().upper()
+    return (
+        page_links.is_page_code(secret, tag, stated, work.now_ms) if is_page(tag) else hmac.compare_digest(claim_code(secret, tag), stated)
+    )
 
 
 def _presented(work: UnitOfWork, device: str, tag: str) -> Outcome:

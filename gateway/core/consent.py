@@ -13,6 +13,7 @@ from typing import Literal
 from gateway.core import addresses, claims, ephemeral, limits
 from gateway.core import context as contexts
 from gateway.core.attributes.log import ConsentFact
+from gateway.core.channels import is_page
 from gateway.core.claims import Outcome
 from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
@@ -89,7 +90,8 @@ def _granted(work: UnitOfWork, consent: Consent, before: SubjectContext | None, 
     subject = before.subject if before else work.draw()
     is_seen = "presence" in consent.purposes
     linked = before.tags if before else ()
-    settled = claims.settle(work, device, subject, consent.tags if is_seen else (), consent.codes, linked)
+    claimed = [tag for tag in consent.tags if is_seen or is_page(tag)]
+    settled = claims.settle(work, device, subject, claimed, consent.codes, linked)
     tags = _bounded(work, settled, room)
     irks = _own_keys(work, consent.irks if is_seen else (), subject)
     eid_keys = _own_keys(work, consent.eid_keys if is_seen else (), subject, ephemeral.KEY_PREFIX)

@@ -23,6 +23,7 @@ from gateway.core import (
     neighbours,
     occasions,
     outcomes,
+    page_links,
     presence,
     schedule,
     screens,
@@ -64,6 +65,7 @@ from gateway.core.types import (
     Observation,
     Occasion,
     OfferRequest,
+    PageLink,
     Position,
     ProofOfPlay,
     Purchase,
@@ -116,6 +118,8 @@ class _Batch(UnitOfWork):
                 return self._sighting(observation)
             case Position() | CheckIn():
                 return self._position(observation) if isinstance(observation, Position) else self._check_in(observation)
+            case PageLink():
+                return page_links.fold(self, observation)
             case Reading() | Count():
                 return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
             case (
@@ -132,7 +136,7 @@ class _Batch(UnitOfWork):
             ):
                 return self._fact(observation)
             case TimePassed():
-                return self._time_passed()
+                self._time_passed()
             case Redeemed():
                 fold_redeemed(self, observation)
             case Undelivered():
@@ -471,7 +475,7 @@ class _Batch(UnitOfWork):
 
     # --- time --------------------------------------------------------------------------------------------------
 
-    def _time_passed(self) -> Discard | None:
+    def _time_passed(self) -> None:
         visits = self.state.visits
         known_ms = visits.known_ms(self.now_ms)
         for present in visits.due(known_ms):
@@ -494,7 +498,6 @@ class _Batch(UnitOfWork):
             self._forget_expired()
         self._purge()
         self._close_window()
-        return None
 
     def _forget_expired(self) -> None:
         """Delete the people whose consent has expired; it is not used from its expiry on, which a clock set right can undo."""

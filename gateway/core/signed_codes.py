@@ -1,4 +1,4 @@
-"""Short codes with an end, signed by this gateway: of a screen, of its zone, of a check-in that was begun, of a page that an app links.
+"""Short codes with an end, signed by this gateway: of a screen, of its zone, of a check-in that was begun.
 
 A code is `text.until.signature`: the end in seconds since 1970, and 80 bits of BLAKE2b keyed with a secret of the gateway. `use` is part of
 the signed text, so a code of one kind is none of another.
@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from typing import Literal
 
-Use = Literal["screen", "zone", "here", "link"]
+Use = Literal["screen", "zone", "here"]
 SIGNATURE_BYTES = 10
 CODE_PARTS = 3
 

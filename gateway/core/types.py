@@ -96,6 +96,13 @@ class CheckIn(msgspec.Struct, frozen=True, tag="check_in", gc=False):
     zone: str
 
 
+class PageLink(msgspec.Struct, frozen=True, tag="page_link", gc=False):
+    """A page states the number of the app that is to be linked with it; None ends the links of all pages of its person."""
+
+    device: str
+    number: str | None
+
+
 class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
     """A measured quantity in its canonical unit; `quantity` is a row of `gateway.core.quantities`."""
 
@@ -335,5 +342,5 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
 
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident | ProofOfPlay
-Measured = Sighting | Position | CheckIn | Reading | Count | Status
+Measured = Sighting | Position | CheckIn | PageLink | Reading | Count | Status
 Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed

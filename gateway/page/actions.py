@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from gateway.core import context as contexts
 from gateway.core import signed_codes
 from gateway.core.channels import coupon_code, offer_message
-from gateway.core.claims import claim_code
 from gateway.core.creatives import choose_creative
-from gateway.core.types import Answer, CheckIn, Consent, Control, Envelope, Purpose
+from gateway.core.page_links import page_code
+from gateway.core.types import Answer, CheckIn, Consent, Control, Envelope, PageLink, Purpose
 from gateway.decoders.values.radio_ids import canonical_id
 from gateway.page import forms
 from gateway.page.control import ITEMS, SCALE, is_due
@@ -201,9 +201,17 @@ class Actions:
         return receipt
 
     def app_code(self, device: str) -> str | None:
-        """The code with which an app claims a page, or None if the site issues no codes."""
+        """The code with which an app claims a page now, or None if the site issues no codes."""
         secret = self._gateway.site.claims.secret
-        return None if secret is None else claim_code(secret, device)
+        return None if secret is None else page_code(secret, device, self.now_ms())
+
+    async def link_app(self, device: str, number: str) -> bool:
+        """Link a page with the app that shows a number; False for another number. Raises BusyError, StoreError."""
+        return not (await self._ask([PageLink(device, "".join(number.split()))], device)).discarded
+
+    async def unlink_pages(self, device: str) -> None:
+        """End the links of all pages of a page's person. Raises BusyError, StoreError."""
+        await self._ask([PageLink(device, None)], device)
 
     async def erase(self, person: SubjectContext) -> tuple[str, dict[str, int]]:
         """Withdraw: everything is deleted in one commit. Returns the number of the receipt, and the rows deleted by table.

@@ -250,8 +250,20 @@ def link_app(texts: Texts, device: str, code: str) -> Html:
         el("p", texts("app.about")),
         qr(fields, texts("app.title")),
         el("p", fields, class_="code"),
+        form(
+            f"/{texts.language}/app",
+            el("p", texts("app.confirm")),
+            el(
+                "label",
+                texts("app.number"),
+                el("input", type="text", name="number", inputmode="numeric", autocomplete="off", required=True, maxlength=9),
+                class_="field",
+            ),
+            button(texts("app.link"), "main"),
+        ),
         el("p", texts("app.own"), class_="notice"),
         el("p", texts("app.wait"), class_="small"),
+        el("p", el("a", texts("app.again"), href=f"/{texts.language}/app")),
         el("p", el("a", texts("app.back"), href=f"/{texts.language}/")),
     )
 

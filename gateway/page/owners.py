@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.http import Request
 
 COOKIE_DAYS = 400  # the longest that browsers keep one
+WAIT_S = 600  # to link an app
 TOKEN_CHARS = 43  # 256 bits in base64
 
 
@@ -43,9 +44,9 @@ class Owners:
         """The device id of the page with this cookie."""
         return PAGE_PREFIX + hashlib.blake2b(token.encode("ascii"), key=self._secret, digest_size=16, person=b"wayside-page").hexdigest()
 
-    def set_cookie(self, token: str) -> tuple[str, str]:
-        """The header that keeps a cookie."""
-        return "Set-Cookie", f"{self._cookie}={token}{self._attributes}; Max-Age={COOKIE_DAYS * 86_400}"
+    def set_cookie(self, token: str, *, is_linked: bool = True) -> tuple[str, str]:
+        """The header that keeps a cookie; without a person on its page for WAIT_S only."""
+        return "Set-Cookie", f"{self._cookie}={token}{self._attributes}; Max-Age={COOKIE_DAYS * 86_400 if is_linked else WAIT_S}"
 
     def drop_cookie(self) -> tuple[str, str]:
         """The header that deletes it."""

@@ -50,8 +50,6 @@ class Visit(NamedTuple):
     person: SubjectContext | None
 
 
-APP_S = 5  # between two looks of a page for the claim of an app
-
 Answer = Callable[["Page", Visit], Awaitable[Response]]
 
 
@@ -139,7 +137,7 @@ class Page:
         return _html(page)
 
     async def app(self, visit: Visit) -> Response:
-        """The code for a person's app, on a page that loads itself again until the app has claimed it."""
+        """The code for a person's app, and the field for the number that the app then shows."""
         if visit.person is not None:
             return redirect(f"/{visit.texts.language}/offers")
         token = visit.token or self._do.new_token()
@@ -148,7 +146,24 @@ class Page:
         if code is None:
             return _html(views.refused(visit.texts, "not_found"), 404)
         page = offer_views.link_app(visit.texts, device, code)
-        return _html(page, 200, self._do.owners.set_cookie(token), ("Refresh", str(APP_S)))
+        return _html(page, 200, self._do.owners.set_cookie(token, is_linked=False))
+
+    async def link_app(self, visit: Visit) -> Response:
+        """Link the page with the app whose number was typed."""
+        if visit.token is None or visit.device is None or visit.person is not None:
+            return _stranger(visit) if visit.person is None else redirect(f"/{visit.texts.language}/offers")
+        if not await self._do.link_app(visit.device, forms.one(visit.fields, "number")):
+            return _html(views.refused(visit.texts, "wrong_number"), 403)
+        return redirect(f"/{visit.texts.language}/choices?done=app", self._do.owners.set_cookie(visit.token))
+
+    async def unlink(self, visit: Visit) -> Response:
+        """End the links of all pages of the app."""
+        if visit.person is None or visit.device is None:
+            return _stranger(visit)
+        if visit.device == visit.person.device:
+            return redirect(f"/{visit.texts.language}/choices")
+        await self._do.unlink_pages(visit.device)
+        return redirect(f"/{visit.texts.language}/", self._do.owners.drop_cookie())
 
     async def consent(self, visit: Visit) -> Response:
         """Take the purposes that were ticked; none of them is a no."""
@@ -187,8 +202,9 @@ class Page:
             return _stranger(visit)
         claim = forms.one(visit.fields, "claim")
         notice = visit.texts(f"claims.{claim}") if claim in CLAIMS else None
-        if forms.one(visit.fields, "done") == "control":
-            notice = visit.texts("control.thanks")
+        done = forms.one(visit.fields, "done")
+        if done in NOTICES:
+            notice = visit.texts(NOTICES[done])
         grants = await self._do.grants(visit.person)
         may_ask = self._do.may_ask(visit.person)
         return _html(views.my_choices(visit.texts, self._terms, visit.person, grants, notice, may_ask=may_ask))
@@ -290,9 +306,11 @@ class Page:
 
 CLAIMS = ("linked", "waiting", "unproven", "contested", "too_many", "not_a_radio")
 
+NOTICES = {"control": "control.thanks", "app": "app.linked"}
+
 ROUTES: Mapping[str, Mapping[str, Answer]] = {
     "": {"GET": Page.start},
-    "app": {"GET": Page.app},
+    "app": {"GET": Page.app, "POST": Page.link_app},
     "offers": {"GET": Page.offers},
     "answer": {"POST": Page.answer},
     "checkin": {"POST": Page.check_in},
@@ -303,6 +321,7 @@ ROUTES: Mapping[str, Mapping[str, Answer]] = {
     "screen": {"GET": Page.screen},
     "control": {"POST": Page.control},
     "tag": {"POST": Page.link},
+    "unlink": {"POST": Page.unlink},
     "choices": {"GET": Page.choices},
     "wishes": {"GET": Page.wishes, "POST": Page.wish},
     "kept": {"GET": Page.what_is_kept},

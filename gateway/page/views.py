@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from gateway.core.channels import is_page
 from gateway.core.context import SubjectContext, Wishes
 from gateway.core.types import Named
 from gateway.page.control import ITEMS, SCALE
@@ -63,7 +64,8 @@ def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[
     """The purposes with their receipt, and the linked tags."""
     granted = tuple(grant.purpose for grant in grants)
     newest = max(grants, key=lambda grant: grant.at_ms, default=None)
-    tags = [tag for tag in person.tags if not tag.startswith("#")]
+    tags = [tag for tag in person.tags if not is_page(tag)]
+    pages = len(person.tags) - len(tags)
     return document(
         texts,
         texts("choices.title"),
@@ -72,6 +74,7 @@ def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[
         _control(texts) if may_ask else None,
         el("h2", texts("choices.tags")),
         el("ul", [el("li", tag) for tag in tags]) if tags else el("p", texts("choices.tags_none")),
+        join(el("h2", texts("choices.pages")), _unlink(texts, pages)) if pages else None,
         el("h2", texts("choices.link")),
         el("p", texts("choices.link_about")),
         form(
@@ -84,6 +87,10 @@ def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[
         is_known=True,
         notice=notice,
     )
+
+
+def _unlink(texts: Texts, pages: int) -> Html:
+    return form(f"/{texts.language}/unlink", el("p", texts("choices.pages_about", pages=pages)), button(texts("choices.unlink")))
 
 
 def receipt(texts: Texts, terms: Terms, grant: Grant) -> Html:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ MORE = """
 [page]
 port = {page}
 operator = "Market Street"
+
+[metrics]
+port = {metrics}
 
 [[sources]]
 topic = "owntracks/+/+"
@@ -70,8 +74,9 @@ class Stranger:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    folder, page = tmp_path_factory.mktemp("canaries"), free_port()
-    with FakeCloud() as cloud, mosquitto(folder) as broker, GatewayProcess(_config(folder, broker.port, page, cloud.url)) as gateway:
+    folder, page, metrics = tmp_path_factory.mktemp("canaries"), free_port(), free_port()
+    config = partial(_config, folder, page=page, metrics=metrics)
+    with FakeCloud() as cloud, mosquitto(folder) as broker, GatewayProcess(config(broker.port, cloud=cloud.url)) as gateway:
         with Subscriber(broker.host, broker.port) as ear:
             gateway.start()
             sent = 0
@@ -90,12 +95,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
             for one in walk_in(CANARIES["name"]):
                 ear.publish(one.topic, one.payload, qos=1)
             until(lambda: any("/down/" in one.topic for one in ear.received), describe=lambda: gateway.latest)
-            until(lambda: len(cloud.requests) > 2)
-            exits = dict(_live(folder, page, ear))
+            until(lambda: {"/v1/batches", "/v1/desired"} <= {request.path for request in cloud.requests})
+            exits = dict(_live(folder, page, ear)) | {"metrics": httpx.get(f"http://127.0.0.1:{metrics}/metrics").content}
             assert gateway.stop() == 0
         for request in cloud.requests:
             headers = json.dumps({name: value for name, value in request.headers.items() if name != "Authorization"})
-            exits["cloud"] = exits.get("cloud", b"") + gzip.decompress(request.body) + headers.encode() + request.path.encode()
+            body = gzip.decompress(request.body) if request.headers.get("Content-Encoding") == "gzip" else request.body
+            exits["cloud"] = exits.get("cloud", b"") + body + headers.encode() + request.path.encode()
         exits["log"] = gateway.stderr.read_bytes()
         exits["last report"] = json.dumps(gateway.latest).encode()
         files = [path for path in folder.rglob("*") if path.is_file() and path.name.startswith("gw-t")]
@@ -105,11 +111,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return Ran(exits, sent, offers)
 
 
-def _config(folder: Path, port: int, page: int, cloud: str) -> Path:
-    config = write_config(folder, port, more=MORE.format(page=page))
+def _config(folder: Path, port: int, page: int, metrics: int, cloud: str) -> Path:
+    config = write_config(folder, port, more=MORE.format(page=page, metrics=metrics))
     (folder / "cloud.token").write_text("a-token-of-this-gateway")
     (folder / "cloud.token").chmod(0o600)
-    text = config.read_text() + f'\n[cloud]\nurl = "{cloud}"\ntoken_file = "{folder / "cloud.token"}"\n'
+    text = config.read_text() + f'\n[cloud]\nurl = "{cloud}"\ntoken_file = "{folder / "cloud.token"}"\ndesk = true\n'
     text += "\n[privacy]\nwindow_s = 1\ndemonstration = true\n"
     config.write_text(text)
     return config
@@ -138,8 +144,9 @@ def _live(folder: Path, page: int, ear: Subscriber) -> Iterator[tuple[str, bytes
 def test_the_canaries_came_in_and_an_offer_went_out(ran: Ran) -> None:
     assert ran.messages > 300
     assert ran.offers == 1
-    assert {"cloud", "log", "status topic", "page of another person", "status --json", "names of files", "file gw-t.db"} <= set(ran.exits)
-    assert all(ran.exits[name] for name in ("cloud", "log", "status topic", "offer", "page of another person", "status --json"))
+    assert {"names of files", "file gw-t.db"} <= set(ran.exits)
+    assert all(ran.exits[name] for name in ("cloud", "log", "status topic", "offer", "page of another person", "status --json", "metrics"))
+    assert b'"condition"' in ran.exits["cloud"]
 
 
 def test_no_canary_comes_out_of_a_running_gateway(ran: Ran) -> None:

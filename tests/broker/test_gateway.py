@@ -67,8 +67,9 @@ def status(subscriber: Subscriber) -> dict[str, Any]:
 
 
 def say(subscriber: Subscriber, *messages: Message) -> None:
-    for one in messages:
-        subscriber.publish(one.topic, one.payload, qos=one.qos)
+    """Publish messages in order, and wait until the broker has acknowledged all."""
+    for sent in [subscriber.publish_nowait(one.topic, one.payload, qos=one.qos) for one in messages]:
+        sent.wait_for_publish(WAIT_S)
 
 
 def sold(seq: int) -> Message:

@@ -13,7 +13,7 @@ from gateway.commands.privacy import texts
 from gateway.commands.privacy.sheet import page
 from tests.commands.test_privacy import street
 from tests.web.browser import Browser, chromium
-from tests.web.test_browser import CONTRAST
+from tests.web.readable import CONTRAST
 
 PAGES_MAX = 2
 

@@ -3,7 +3,8 @@
 One row a set. `right`: every stated value is found and none is invented; `part`: some are; `unsupported`: none; `wrong`: one is
 invented, that is, the line excludes it, expects another value of that quantity, or no value of the publisher's own decoder is that
 number. A third of the models, by the hash of their name, is put aside: its lines are judged with `--aside` only, so that grammars
-are not fitted to the models that judge them. `--list VERDICT` prints the lines of a verdict.
+are not fitted to the models that judge them. `--list VERDICT` prints the lines of a verdict, and `--reasons` why lines are unsupported,
+by model.
 """
 
 from __future__ import annotations
@@ -61,14 +62,28 @@ def is_aside(line: Line) -> bool:
     return int.from_bytes(hashlib.sha256(model_of(line).encode()).digest()[:4]) % _ASIDE_OF == 0
 
 
-def observed(line: Line) -> list[dict[str, Any]]:
-    """The observations of one line as `wayside decode` prints them; none where the message is refused."""
+def answered(line: Line) -> dict[str, Any]:
+    """The answer of `wayside decode` to one line: its observations, or the error."""
     sent = json.dumps({key: line[key] for key in _SENT if line.get(key) is not None}).encode()
-    answer = json.loads(decode_line(sent))
-    if "error" in answer and _sources:
-        answer = json.loads(_sources[0].line(sent))
-    observations: list[dict[str, Any]] = answer.get("observations", [])
-    return observations
+    answer: dict[str, Any] = json.loads(decode_line(sent))
+    if "error" in answer and _sources and (mapped := json.loads(_sources[0].line(sent))).get("observations"):
+        return dict(mapped)
+    return answer
+
+
+def observed(line: Line) -> list[dict[str, Any]]:
+    """The observations of one line; none where the message is refused."""
+    return list(answered(line).get("observations", []))
+
+
+def reason(line: Line) -> str:
+    """Why a line is unsupported."""
+    answer = answered(line)
+    if "error" in answer:
+        return f"refused: {answer['error']['reason']}"
+    if not wanted(line):
+        return "the values that it states have no quantity here"
+    return "its envelope is read, its bytes are not: no grammar of the model; a codec or a mapping can be named for it"
 
 
 def inventions(line: Line) -> Iterator[str]:
@@ -153,7 +168,10 @@ def _sent_by_the_sensor(found: list[dict[str, Any]]) -> bool:
 
 def _states_nothing(line: Line) -> bool:
     """Whether the line states nothing that is kept (settings, an error frame), so that an answer without values is right."""
-    return line["expected"] == {} or (isinstance(line["expected"], dict) and line["expected"].get("contains") == [])
+    expected = line["expected"]
+    if not isinstance(expected, dict):
+        return False
+    return expected.get("contains") == [] or all(value == "error" for value in expected.values())
 
 
 def _source(line: Line, quantity: str) -> object:
@@ -207,6 +225,7 @@ def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--aside", action="store_true", help="judge the models that are put aside instead of the others")
     parser.add_argument("--list", choices=VERDICTS, help="print the lines of this verdict, by number")
+    parser.add_argument("--reasons", action="store_true", help="print why lines are unsupported, by model")
     parser.add_argument("--sources", type=Path, help="TOML file with sources for topics that no decoder has, such as deploy/mappings.toml")
     asked = parser.parse_args(given)
     _sources[:] = [] if asked.sources is None else [Preview(asked.sources)]
@@ -222,7 +241,18 @@ def main(given: list[str] | None = None) -> int:
     for number, line in enumerate(lines(), 1):
         if asked.list and is_aside(line) == asked.aside and verdict(line) == asked.list:
             console.print(f"{number} {line['set']} {model_of(line)} {[*inventions(line)] or wanted(line)}", markup=False)
+    if asked.reasons:
+        console.print(reasons([line for line in chosen if verdict(line) == "unsupported"]))
     return 1 if total["wrong"] else 0
+
+
+def reasons(unsupported: list[Line]) -> Table:
+    """The number of lines of each reason and model, most first."""
+    counts = Counter((reason(line), line["set"], model_of(line)) for line in unsupported)
+    rows = Table("reason", "set", "model", "lines", title="Unsupported")
+    for (why, name, model), number in counts.most_common():
+        rows.add_row(why, name, model, str(number))
+    return rows
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ class ServedPage:
     def __init__(self, config: Path, tls: ssl.SSLContext | None = None) -> None:
         self.config, self.tls = config, tls
         self.app: App = build(settings_of(config))
-        self.app.bus = FakeBus(FakeBroker(self.app.clock.now_ms))
+        self.broker = FakeBroker(self.app.clock.now_ms)
+        self.app.bus = FakeBus(self.broker)
         (service,) = (one for one in self.app.services if isinstance(one, PageService))
         self.page = service.page
         self.address = f"http://127.0.0.1:{service.port}" if tls is None else f"https://localhost:{service.port}"

@@ -13,7 +13,7 @@ import os
 import select
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -115,6 +115,10 @@ class Browser:
     def screen(self, width: int, height: int, scheme: str) -> None:
         """Be `width` by `height` CSS pixels, narrow ones as a phone, in the colour scheme "light" or "dark"."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.scheme(scheme)
+
+    def scheme(self, scheme: str) -> None:
+        """Prefer the colour scheme "light" or "dark"; an open page follows."""
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def open(self, address: str) -> None:
@@ -143,10 +147,12 @@ class Browser:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
-    def violations(self) -> list[str]:
-        """What axe-core finds wrong with the page, as rule and element."""
-        self.evaluate(AXE.read_text("utf-8") + ";0")
-        found = self.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+    def violations(self, rules: Sequence[str] = ()) -> list[str]:
+        """What axe-core finds wrong with the page, as rule and element; by some rules only, if they are named."""
+        if not self.evaluate("'axe' in window"):
+            self.evaluate(AXE.read_text("utf-8") + ";0")
+        options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+        found = self.evaluate(f"axe.run(document, {json.dumps(options)}).then((found) => found.violations)")
         return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
     def screenshot(self, file: Path) -> None:

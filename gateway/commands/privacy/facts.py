@@ -117,66 +117,15 @@ def _error(terms: Terms, table: TableName) -> int:
 
 def registry(found: Facts) -> dict[str, Any]:
     """The entry for the OpenDP registry of deployments, tier 3; the operator fills in the fields that are None."""
-    unit = (
-        f"One person with consent to measurement, for one service day: a calendar day in {found.time_zone}. At most {found.contacts_max} "
-        "contacts of a person and day count in each table. Neighbouring inputs differ by all contacts of one person on one day."
-    )
-    offers_of = f"{'offer' if found.sums_zones else 'zone, offer'} and outcome, each {'calendar week' if found.weekly else 'day'}"
-    others = (
-        f" Perceived control, each quarter: the number of answers and their sum, {found.control_epsilon:g} of epsilon."
-        if found.control_epsilon
-        else ""
-    )
-    if found.visitors_epsilon:
-        others += (
-            f" Devices of no consenting person, by zone and day, each in at most {VISITOR_ZONES_MAX} zones under each of "
-            f"{EPOCHS_MAX} keys of a day: {found.visitors_epsilon:g} of epsilon."
-        )
-    product = {
-        "name": f"Contacts with offers, gateway {found.gateway}",
-        "data_curators": None,
-        "intended_use": "Offers sent by zone and hour; outcomes of offers, against the holdout; perceived control of people.",
-        "data_product_type": "Summary statistics",
-        "data_product_region": None,
-        "description": f"Noised counts: {found.hour_counts} a day by zone and window, {found.offer_counts} by {offers_of}.{others}",
-        "publication_date": None,
-        "data_product_sector": "Retail",
-    }
-    flavor = {
-        "name": "Pure DP",
-        "input_metric": "Contacts of one person and service day added or removed",
-        "bound_on_input_distance": 1,
-        "output_measure": "Max divergence",
-        "bound_on_output_distance": found.epsilon,
-        "data_domain": "Contacts of people with consent to measurement: zone, offer, final outcome, service day",
-        "unprotected_quantities": "Zones and offers (the public catalogue), the number of records that wait, the version of the model, and "
-        "that the gateway runs; to a desk also its release, connection, end of certificates, settings and stopped "
-        "offers, and the whole days without a message of sources of sensors. Epsilon, bound and tables were chosen on simulated people.",
-    }
-    model = {
-        "model_name": "Central",
-        "model_name_description": "Noise is added on the gateway at the site; exact counts do not leave it.",
-        "actors": "The person; the gateway's operator, trusted with the exact counts; the cloud and its readers, not trusted.",
-        "release_type": "Many releases",
-        "release_type_description": f"One release for each window of {found.window}, and one for each "
-        f"{'calendar week' if found.weekly else 'service day'}; each at most once.",
-        "data_source_type": "Dynamic",
-        "access_type": "Non-interactive",
-    }
+    others = _other_tables(found)
     return {
         "status": "Draft",
         "tier": 3,
         "deployment": {
-            "product": product,
-            "dp_flavor": flavor,
-            "privacy_loss": {
-                "privacy_unit": "Person-day-level",
-                "privacy_unit_description": unit,
-                "privacy_parameters": {"epsilon": found.epsilon},
-                "privacy_parameters_description": f"{found.table_epsilon:g} for each of two tables of offers.{others} A person seen by G "
-                f"gateways on one day has G x {found.epsilon:g}, and over D days D times that.",
-            },
-            "model": model,
+            "product": _product(found, others),
+            "dp_flavor": _flavor(found),
+            "privacy_loss": _loss(found, others),
+            "model": _model(found),
             "accounting": {
                 "post_processing": "None on the gateway; the dashboard sums counts, hides figures within the noise, and cuts negatives.",
                 "composition": "Basic composition over the tables of a day, enforced by a ledger in the database's schema.",
@@ -189,4 +138,73 @@ def registry(found: Facts) -> dict[str, Any]:
             },
             "resources": {"sources": "https://arxiv.org/abs/2004.00010", "registry_authors": None},
         },
+    }
+
+
+def _other_tables(found: Facts) -> str:
+    texts = (
+        f" Perceived control, each quarter: the number of answers and their sum, {found.control_epsilon:g} of epsilon."
+        if found.control_epsilon
+        else ""
+    )
+    if found.visitors_epsilon:
+        texts += (
+            f" Devices of no consenting person, by zone and day, each in at most {VISITOR_ZONES_MAX} zones under each of "
+            f"{EPOCHS_MAX} keys of a day: {found.visitors_epsilon:g} of epsilon."
+        )
+    return texts
+
+
+def _product(found: Facts, others: str) -> dict[str, Any]:
+    offers_of = f"{'offer' if found.sums_zones else 'zone, offer'} and outcome, each {'calendar week' if found.weekly else 'day'}"
+    return {
+        "name": f"Contacts with offers, gateway {found.gateway}",
+        "data_curators": None,
+        "intended_use": "Offers sent by zone and hour; outcomes of offers, against the holdout; perceived control of people.",
+        "data_product_type": "Summary statistics",
+        "data_product_region": None,
+        "description": f"Noised counts: {found.hour_counts} a day by zone and window, {found.offer_counts} by {offers_of}.{others}",
+        "publication_date": None,
+        "data_product_sector": "Retail",
+    }
+
+
+def _flavor(found: Facts) -> dict[str, Any]:
+    return {
+        "name": "Pure DP",
+        "input_metric": "Contacts of one person and service day added or removed",
+        "bound_on_input_distance": 1,
+        "output_measure": "Max divergence",
+        "bound_on_output_distance": found.epsilon,
+        "data_domain": "Contacts of people with consent to measurement: zone, offer, final outcome, service day",
+        "unprotected_quantities": "Zones and offers (the public catalogue), the number of records that wait, the version of the model, and "
+        "that the gateway runs; to a desk also its release, connection, end of certificates, settings and stopped "
+        "offers, and the whole days without a message of sources of sensors. Epsilon, bound and tables were chosen on simulated people.",
+    }
+
+
+def _loss(found: Facts, others: str) -> dict[str, Any]:
+    unit = (
+        f"One person with consent to measurement, for one service day: a calendar day in {found.time_zone}. At most {found.contacts_max} "
+        "contacts of a person and day count in each table. Neighbouring inputs differ by all contacts of one person on one day."
+    )
+    return {
+        "privacy_unit": "Person-day-level",
+        "privacy_unit_description": unit,
+        "privacy_parameters": {"epsilon": found.epsilon},
+        "privacy_parameters_description": f"{found.table_epsilon:g} for each of two tables of offers.{others} A person seen by G "
+        f"gateways on one day has G x {found.epsilon:g}, and over D days D times that.",
+    }
+
+
+def _model(found: Facts) -> dict[str, Any]:
+    return {
+        "model_name": "Central",
+        "model_name_description": "Noise is added on the gateway at the site; exact counts do not leave it.",
+        "actors": "The person; the gateway's operator, trusted with the exact counts; the cloud and its readers, not trusted.",
+        "release_type": "Many releases",
+        "release_type_description": f"One release for each window of {found.window}, and one for each "
+        f"{'calendar week' if found.weekly else 'service day'}; each at most once.",
+        "data_source_type": "Dynamic",
+        "access_type": "Non-interactive",
     }

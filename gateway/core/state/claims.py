@@ -20,6 +20,15 @@ class Refusals(NamedTuple):
     since_ms: int
 
 
+class Waiting(NamedTuple):
+    """The app that a page waits for since `since_ms`, the `number` that it shows, and the wrong numbers that were typed so far."""
+
+    device: str
+    number: str
+    since_ms: int
+    tries: int = 0
+
+
 class Sent(NamedTuple):
     """The messages of one boot of a device with a sighting of one radio: the newest number, a bit for each of the numbers up to it.
 
@@ -50,13 +59,15 @@ SENT_MASK = (1 << limits.SENT_MESSAGES_MAX) - 1
 class ClaimsChanges(SliceChanges):
     """Times of `presented` tags, devices that claim each one (`asked`), `refused` claims by device, times of `notified` owners by tag.
 
-    `sent` messages by device and radio; times by subject of a tag in two places (`doubted`) and of messages of the own device (`spoke`).
+    `pages` are the waits for an app by page; `sent` messages by device and radio; times by subject of a tag in two places (`doubted`) and
+    of messages of the own device (`spoke`).
     """
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"presented", "asked", "refused", "notified", "sent", "doubted", "spoke"})
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"presented", "asked", "pages", "refused", "notified", "sent", "doubted", "spoke"})
 
     presented: dict[str, int] = msgspec.field(default_factory=dict)
     asked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    pages: dict[str, Waiting] = msgspec.field(default_factory=dict)
     refused: dict[str, Refusals] = msgspec.field(default_factory=dict)
     notified: dict[str, int] = msgspec.field(default_factory=dict)
     sent: dict[tuple[str, str], Sent] = msgspec.field(default_factory=dict)
@@ -75,6 +86,7 @@ class ClaimsState:
         self.spoke: dict[str, int] = {}
         self.presented: dict[str, int] = {}
         self.asked: dict[str, dict[str, int]] = {}
+        self.pages: dict[str, Waiting] = {}
         self.refused: dict[str, Refusals] = {}
         self.notified: dict[str, int] = {}
 
@@ -82,6 +94,7 @@ class ClaimsState:
         """Apply the changes."""
         keep_newest(self.presented, changes.presented, limits.PRESENTED_TAGS_MAX)
         keep_newest(self.asked, changes.asked, limits.PRESENTED_TAGS_MAX)
+        keep_newest(self.pages, changes.pages, limits.CLAIMING_DEVICES_MAX)
         keep_newest(self.refused, changes.refused, limits.CLAIMING_DEVICES_MAX)
         keep_newest(self.notified, changes.notified, limits.CLAIMING_DEVICES_MAX)
         keep_newest(self.sent, changes.sent, limits.SENT_DEVICES_MAX)
@@ -93,5 +106,5 @@ class ClaimsState:
         self.since_ms += step_ms
         self.doubted = {subject: at_ms + step_ms for subject, at_ms in self.doubted.items()}
         self.spoke = {subject: at_ms + step_ms for subject, at_ms in self.spoke.items()}
-        for table in (self.presented, self.asked, self.refused, self.notified):
+        for table in (self.presented, self.asked, self.pages, self.refused, self.notified):
             table.clear()
