@@ -28,7 +28,6 @@ from gateway.adapters.tls_files import authority_fault
 from gateway.adapters.toml_files import TomlFileError
 from gateway.build_broker import build_bus
 from gateway.build_condition import condition_of
-from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store, secret_text
 from gateway.config import ConfigError, combined
 from gateway.core import limits
@@ -96,12 +95,14 @@ def build(config: Config) -> App:
 
 def _wired(config: Config, clock: SystemClock, site: Site, slot: ModelSlot, store: Store) -> App:
     """The gateway on an open store, with its services. Raises as `build`."""
+    from gateway import build_services as services  # noqa: PLC0415 - servers and pages, which a check does not need
+
     router = build_router(config)
     cloud = build_cloud(config)
     bus = build_bus(config, router.sources, clock, store)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX, router.sender)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
-    tokens = http_tokens(config)
+    tokens = services.http_tokens(config)
     app = App(
         site,
         clock=clock,
@@ -117,17 +118,17 @@ def _wired(config: Config, clock: SystemClock, site: Site, slot: ModelSlot, stor
         echo_topic=echo_topic(config.site, config.gateway),
     )
     if tokens is not None:
-        app.services.append(build_http(config, app, tokens))
+        app.services.append(services.build_http(config, app, tokens))
     if config.metrics is not None:
-        app.services.append(build_metrics(config, app))
+        app.services.append(services.build_metrics(config, app))
     if config.page is not None:
-        app.services.append(build_page(config, app))
+        app.services.append(services.build_page(config, app))
     if config.desk is not None:
-        app.services.append(build_desk(config, app))
-    webhook = build_webhook(config)
+        app.services.append(services.build_desk(config, app))
+    webhook = services.build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
-    app.services += [*build_feeds(config, mailbox, clock), build_report(config, app)]
+    app.services += [*build_feeds(config, mailbox, clock), services.build_report(config, app)]
     if config.cloud is not None and config.cloud.desk:
         app.services.append(build_desired(config, app, slot))
     return app

@@ -6,16 +6,16 @@ covers name resolution, connection, request and answer. Redirects are not follow
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import h11
-
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
     from pathlib import Path
+
+    import h11
 
 _READ_BYTES = 16_384
 HEADER_BYTES_MAX = 32_768
@@ -64,6 +64,10 @@ class HttpTarget:
         fields = {"Host": self._authority, "Connection": "close", "User-Agent": "wayside", **headers}
         if body:
             fields["Content-Length"] = str(len(body))
+        import asyncio  # noqa: PLC0415 - this and h11 for the first exchange, not for a check of the address
+
+        import h11  # noqa: PLC0415
+
         try:
             head = h11.Request(method=method, target=self._path, headers=list(fields.items()))
             return asyncio.run(self._exchange(head, body))
@@ -77,6 +81,10 @@ class HttpTarget:
             raise ClientError(f"{self.name} does not answer ({error})") from None
 
     async def _exchange(self, head: h11.Request, body: bytes) -> Answer:
+        import asyncio  # noqa: PLC0415 - as above
+
+        import h11  # noqa: PLC0415
+
         async with asyncio.timeout(self._deadline_s):
             reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls, limit=_READ_BYTES)
             try:
@@ -90,6 +98,8 @@ class HttpTarget:
                 writer.transport.abort()  # a graceful close would wait for the other side
 
     async def _answer(self, http: h11.Connection, reader: asyncio.StreamReader) -> Answer:
+        import h11  # noqa: PLC0415 - as above
+
         status, headers, body = 0, dict[str, str](), bytearray()
         while True:
             part = http.next_event()

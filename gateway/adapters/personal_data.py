@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
-import phonenumbers
 import re2
 
 from gateway.core.privacy.checksums import CARD_DIGITS_MAX, CARD_DIGITS_MIN, IBAN_CHARS_MAX, is_card, is_iban
@@ -53,7 +52,11 @@ class Scanner:
 
     def __init__(self, regions: Sequence[str] = ()) -> None:
         """Raises ValueError for an unknown region."""
-        unknown = set(regions) - phonenumbers.SUPPORTED_REGIONS
+        unknown = set(regions)
+        if unknown:
+            import phonenumbers  # noqa: PLC0415 - its tables are large, and few texts have a number
+
+            unknown -= phonenumbers.SUPPORTED_REGIONS
         if unknown:
             raise ValueError(f"{min(unknown)!r} is no country with phone numbers; write its two capital letters, such as DE")
         self._regions = tuple(regions)
@@ -180,6 +183,8 @@ def _dialled(found: str) -> str:
 
 def _is_phone(text: str, region: str | None) -> bool:
     """Whether a number can be dialled: a possible one in international form, a valid one in the form of a region."""
+    import phonenumbers  # noqa: PLC0415 - as above
+
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -16,6 +14,8 @@ CERTIFICATE, KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
 
 def first_end_ms(files: Iterable[Path]) -> int | None:
     """The first end of the certificates in some files; None without any. Raises OSError or ValueError for a file that cannot be read."""
+    from cryptography import x509  # noqa: PLC0415 - only a gateway with certificates needs it
+
     ends = [one.not_valid_after_utc for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())]
     return int(min(ends).timestamp() * 1000) if ends else None
 

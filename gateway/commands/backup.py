@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import Progress
 
 from gateway.adapters.clock import SystemClock
 from gateway.backup.make import make
 from gateway.backup.passphrase import read_passphrase
-from gateway.commands.options import CONFIG_FILE, SetOption, command_app, errors, load
+from gateway.commands.options import CONFIG_FILE, SetOption, command_app, load
 
 command = command_app()
 
@@ -38,7 +39,8 @@ def backup(
     """
     settings = load(config, override)
     passphrase = read_passphrase(passphrase_file, is_new=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("copying the database", total=1.0)
         made = make(
             settings,

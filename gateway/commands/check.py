@@ -21,7 +21,6 @@ from gateway.build import (
     open_config_bundle,
 )
 from gateway.build_broker import URGENT, Filters, build_bus, subscriptions
-from gateway.build_services import build_webhook, check_certificates, http_tokens
 from gateway.build_store import SetupError
 from gateway.commands.options import SetOption, command_app, load, warn
 from gateway.core.places import overlaps, swapped
@@ -175,6 +174,16 @@ def _never_known(site: Site, now_ms: int) -> Iterator[str]:
             yield f"the attribute {one.name!r} stays unknown: {cause}"
 
 
+def _check_services(settings: Config) -> None:
+    """Raises SetupError for tokens, certificates or a webhook that cannot be used."""
+    if settings.http or settings.metrics or settings.page or settings.webhook:
+        from gateway import build_services as services  # noqa: PLC0415 - servers and pages, which most configs do without
+
+        services.http_tokens(settings)
+        services.check_certificates(settings)
+        services.build_webhook(settings)
+
+
 def _check_store(settings: Config) -> None:
     """Raises SetupError if no database can be at the place of the config; nothing is made."""
     path = settings.store.path
@@ -193,10 +202,8 @@ def checked(settings: Config) -> tuple[str, Site]:
     site = build_site(settings, bundle)
     build_bus(settings, build_router(settings).sources, SystemClock())
     build_cloud(settings)
-    http_tokens(settings)
-    check_certificates(settings)
+    _check_services(settings)
     _check_store(settings)
-    build_webhook(settings)
     build_feeds(settings, Mailbox(1), SystemClock())
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"

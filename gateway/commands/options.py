@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gateway.config import Config, load_config
 
@@ -14,8 +13,6 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="the gateway's TOML
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one setting, such as mqtt.port=1884")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 CONFIG_FILE = Path("wayside.toml")
-
-errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 def command_app(description: str | None = None) -> typer.Typer:
@@ -26,7 +23,7 @@ def command_app(description: str | None = None) -> typer.Typer:
 def warn(message: str) -> None:
     """Print each line of `message` on stderr: place, cause, and allowed or nearest values or the next step."""
     for line in message.splitlines():
-        errors.print(f"wayside: {line}")
+        typer.echo(f"wayside: {line}", err=True)
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Config:

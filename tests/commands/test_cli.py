@@ -55,6 +55,15 @@ def test_help_imports_no_command() -> None:
     assert done.stdout.splitlines()[-1] == "['gateway.core', 'gateway.core.refusal', 'gateway.system_errors', 'gateway.cli']"
 
 
+def test_a_check_imports_no_server_and_no_page(config: Path) -> None:
+    code = f"import sys; from gateway.cli import app; app(['check', '--config', {str(config)!r}], standalone_mode=False)"
+    code += (
+        "; print([m for m in ('asyncio', 'h11', 'rich.console', 'phonenumbers', 'cryptography.x509', 'gateway.page') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_broker_that_is_not_there_is_one_line_that_says_what_to_do(config: Path) -> None:
     port = free_port()
     command = [*WAYSIDE, "run", "--config", str(config), "--set", f"mqtt.port={port}", "--set", "mqtt.first_connect_s=2"]

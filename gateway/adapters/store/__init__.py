@@ -8,44 +8,20 @@ The engine reads through the `Repository` methods on the same connection.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import apsw
 
-from gateway.adapters.store import database, in_use, keys, rekey
-from gateway.adapters.store.budgets import BudgetsTable
-from gateway.adapters.store.clock import ClockTable
-from gateway.adapters.store.counts import CountsTable
-from gateway.adapters.store.coupons import CouponsTable
-from gateway.adapters.store.dead_letters import DeadLettersTable
+from gateway.adapters.store import database, in_use
 from gateway.adapters.store.decision_rows import expected
-from gateway.adapters.store.decisions import DecisionsTable
-from gateway.adapters.store.entropy import SystemEntropy
-from gateway.adapters.store.facts import FactsTable
-from gateway.adapters.store.filters import FiltersTable
-from gateway.adapters.store.history import HistoryTable
-from gateway.adapters.store.incidents import IncidentsTable
-from gateway.adapters.store.learning import LearningTable
-from gateway.adapters.store.marks import Marks
-from gateway.adapters.store.occasions import OccasionsTable
-from gateway.adapters.store.outcomes import OutcomesTable
-from gateway.adapters.store.people import PeopleTable
-from gateway.adapters.store.register import RegisterTable
-from gateway.adapters.store.released import ReleaseMarks, marks_path
-from gateway.adapters.store.retention import RetentionTable
-from gateway.adapters.store.screens import ScreensTable
-from gateway.adapters.store.sensors import SensorsTable
-from gateway.adapters.store.table import Hasher, Table
-from gateway.adapters.store.visits import VisitsTable
-from gateway.adapters.store.words import Words
-from gateway.core import limits
-from gateway.core.context import may_be_offered, may_be_remembered
+from gateway.adapters.store.erasing import Erasing
+from gateway.adapters.store.opening import opened
 from gateway.core.ports import Counted, DeadLetter, StoreDamagedError, StoreError, StoreFullError
 from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, ScreensState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gateway.core.addresses import Cipher
@@ -76,7 +52,7 @@ TABLES = (
 )
 
 
-class Store:
+class Store(Erasing):
     """Opens and migrates the file at `path`; implements `gateway.core.ports.Store`. Used by one thread only."""
 
     def __init__(
@@ -95,156 +71,25 @@ class Store:
         second one is refused. `cipher` resolves private addresses for the state that is read from here. `entropy` is the source of
         noise; the operating system's without one.
         """
-        self._cipher = cipher
-        self._path, self._key_file = path, key_file
+        self._cipher, self._key_file = cipher, key_file
+        self._is_closed, self._is_exclusive = False, exclusive
         self._lock = database.lock(path, StoreError) if exclusive else None
+        connection = None
         try:
-            key = self._settled(key)
-            self._begin_marks()
-            self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
-            has_log = in_use.has_log(path)
-            self._db = self._opened(key)
-            self._check_copy(has_log=has_log)
-            hasher = Hasher(self._hash_key())
+            connection, marks, hasher = opened(path, key, key_file, may_make=exclusive)
+            super().__init__(path, connection, marks, hasher, entropy)
         except StoreError:
-            self._unlock()
-            raise
-        self._is_closed = False
-        self._erases = True  # of the last process, which may have ended before
-        self._inode = (path.stat().st_dev, path.stat().st_ino)
-        self.register = RegisterTable(self._db)
-        self._words = Words(self._db)
-        self.people = PeopleTable(self._db, self.register, self._words)
-        self.facts = FactsTable(self._db, hasher)
-        self.visits = VisitsTable(self._db)
-        self.history = HistoryTable(self._db)
-        self.decisions = DecisionsTable(self._db, self._words)
-        self.budgets = BudgetsTable(self._db)
-        self.outcomes = OutcomesTable(self._db)
-        self.learning = LearningTable(self._db)
-        self.counts = CountsTable(self._db, hasher, entropy or SystemEntropy())
-        self.sensors = SensorsTable(self._db)
-        self.retention = RetentionTable(self._db)
-        self.occasions = OccasionsTable(self._db)
-        self.incidents = IncidentsTable(self._db)
-        self.clock = ClockTable(self._db)
-        self.screens = ScreensTable(self._db)
-        self.dead_letters = DeadLettersTable(self._db, hasher)
-        self.coupons = CouponsTable(self._db, hasher)
-        self.filters = FiltersTable(self._db)
-        self._tables: dict[str, Table] = {
-            "people": self.people,
-            "facts": self.facts,
-            "visits": self.visits,
-            "history": self.history,
-            "decisions": self.decisions,
-            "budgets": self.budgets,
-            "outcomes": self.outcomes,
-            "learning": self.learning,
-            "counts": self.counts,
-            "sensors": self.sensors,
-            "retention": self.retention,
-            "register": self.register,
-            "claims": Table(self._db),
-            "replies": Table(self._db),
-            "coupons": self.coupons,
-            "occasions": self.occasions,
-            "incidents": self.incidents,
-            "clock": self.clock,
-            "screens": self.screens,
-        }
-        try:
-            self._carry_out_marks(path)
-            self.release_marks = ReleaseMarks(marks_path(path))
-            self._note_lost_releases(path)
-        except StoreError:
-            self.close()
+            self._give_up(connection)
             raise
         self._mark_in_use()
 
-    def _begin_marks(self) -> None:
-        """Make the files of marks with a new database: from then on a missing one is a lost one. Raises StoreError."""
-        if self._lock is None or self._path.exists():
-            return
-        try:
-            self._path.with_name(f"{self._path.name}.withdrawn").touch(0o600)
-            marks_path(self._path).touch(0o600)
-        except OSError as error:
-            raise StoreError(f"{error.filename} cannot be made ({error.strerror}); check that its folder is writable") from None
-
-    def _settled(self, key: bytes) -> bytes:
-        """The key, after a replacement that was interrupted has ended. Raises StoreError."""
-        if self._key_file is None:
-            return key
-        try:
-            rekey.settle(self._path, self._key_file)
-            return keys.read_key(self._key_file, may_create=False)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{self._key_file} cannot be replaced ({error}): the gateway needs to write it and its folder") from None
-
-    def _opened(self, key: bytes) -> apsw.Connection:
-        """The open database. Raises StoreError, and StoreDamagedError also for a copy from before an erasure."""
-        try:
-            return database.open_database(self._path, key, StoreError)
-        except StoreDamagedError:
-            raise
-        except StoreError:
-            if self._path.is_file() and rekey.salt(self._path) in self.marks.replaced:
-                raise StoreDamagedError(f"{self._path} is a copy from before an erasure, and its key was destroyed with it") from None
-            raise
-
-    def _check_copy(self, *, has_log: bool) -> None:
-        """Raise StoreDamagedError for a copy of a running gateway's database without its log: commits are missing in it."""
-        if in_use.is_set(self._db) and not has_log:
-            self._db.close(force=True)
-            raise StoreDamagedError(
-                f"{self._path} is a copy that was made while its gateway ran, without the file {self._path.name}-wal, and lacks commits: "
-                "put that file beside it, or restore a backup of `wayside backup`"
-            )
-
-    def _hash_key(self) -> bytes:
-        """The key of the hashes: from its file, which is made with a new database.
-
-        Raises StoreError if it was lost, and StoreFullError if a new database cannot be written.
-        """
-        file = keys.hash_key_file(self._path, self._key_file)
-        try:
-            key, is_new = keys.hash_key(file), not self._db.execute("SELECT 1 FROM meta WHERE name = 'hashed'").fetchone()
-            if key is None and is_new:
-                key = keys.make_key(file)
-            if is_new:
-                with self._db:
-                    self._db.execute("INSERT INTO meta VALUES ('hashed', 1)")
-        except (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError) as error:
-            self._db.close()
-            raise StoreFullError(f"{self._path} cannot be written ({error})") from None
-        except (OSError, ValueError) as error:
-            self._db.close()
-            raise StoreError(f"{file} cannot be used: {error}") from None
-        if key is None:
-            self._db.close()
-            raise StoreError(f"{file} is missing: restore it, because repeated facts could not be recognised without it")
-        return key
-
-    def _mark_in_use(self) -> None:
-        """Mark the file of the one gateway that writes; on a full disk a copy of it is not recognised."""
-        if self._lock is not None:
+    def _give_up(self, connection: apsw.Connection | None) -> None:
+        """Close a file that could not be used."""
+        if connection is not None:
             with suppress(apsw.Error):
-                in_use.mark(self._db)
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _check_file(self) -> None:
-        """Raise StoreFullError if the file was deleted or replaced: its rows would be lost with the open descriptor."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self._inode:
-            raise StoreFullError(f"{self._path} was deleted or replaced; new messages wait at the broker: restart the gateway")
+                in_use.clear(connection)
+            connection.close(force=True)
+        self._unlock()
 
     def former_filters(self, filters: Sequence[str]) -> list[str]:
         """The topic filters of earlier starts that are not in `filters`, which are remembered too. Raises StoreFullError."""
@@ -268,6 +113,11 @@ class Store:
             self._db.close(force=True)
         finally:
             self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def expect(self, site: Site, model: str) -> None:
         """Store the decisions of this site and model in fewer bytes: repeated ones stand in the store once."""
@@ -376,110 +226,6 @@ class Store:
         self._erases = self._erases or changes.retention.cuts is not None or None in changes.people.contexts.values()
         self.finish_erasure()
 
-    def finish_erasure(self) -> None:
-        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that.
-
-        Raises StoreDamagedError.
-        """
-        if self._erases:
-            try:
-                self._db.set_busy_timeout(0)
-                self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                self._erases = False
-            except (apsw.CorruptError, apsw.NotADBError):
-                raise StoreDamagedError(f"{self._path} is damaged") from None
-            except (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
-                pass  # a reader may hold the log, and a failing disk is reported by the next commit
-            finally:
-                self._db.set_busy_timeout(database.WRITER_BUSY_MS)
-
-    @property
-    def awaits_new_key(self) -> bool:
-        """Whether people were erased since the key was made."""
-        return self._key_file is not None and bool(self.people.one("SELECT 1 FROM meta WHERE name = 'erased'"))
-
-    def replace_key(self) -> bool:
-        """Replace the key if people were erased since it was made; returns False while another program has the database open.
-
-        Raises StoreFullError if the new file or the new key cannot be written; then everything stays as it is.
-        """
-        if self._key_file is None or not self.awaits_new_key:
-            return True
-        before = rekey.salt(self._path)
-        try:
-            in_use.clear(self._db)  # the log is removed meanwhile
-            key = rekey.copied(self._db, self._path, self._key_file)
-        except apsw.BusyError:
-            self._mark_in_use()
-            return False
-        except (apsw.Error, OSError) as error:
-            self._mark_in_use()
-            raise StoreFullError(f"the key of {self._path} cannot be replaced after an erasure ({error}): free some space") from None
-        finally:
-            self._db.set_busy_timeout(database.WRITER_BUSY_MS)
-        self._db.close()
-        rekey.adopt(self._path)
-        self.marks.restart(key, before)
-        rekey.settle(self._path, self._key_file)
-        self._reconnect(database.open_database(self._path, key, StoreError))
-        with self._transaction():
-            self._db.execute("DELETE FROM meta WHERE name = 'erased'")
-        self._mark_in_use()
-        return True
-
-    def forget_everyone(self) -> None:
-        """Erase all people as a withdrawal does, and end the open period of the counts. Raises StoreFullError."""
-        with self._transaction():
-            for subject in self.people.subjects():
-                self._apply_consent(subject, None)
-            self.counts.forget_period()
-        self._db.execute("VACUUM")  # the file becomes as small as its rows
-
-    def _reconnect(self, opened: apsw.Connection) -> None:
-        self._db = opened
-        self._inode = (self._path.stat().st_dev, self._path.stat().st_ino)
-        self._words.reconnect(opened)
-        for table in (*self._tables.values(), self.dead_letters, self.filters):
-            table.reconnect(opened)
-
-    def _note_erasure(self) -> None:
-        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('erased', 1)")
-
-    def _carry_out_marks(self, path: Path) -> None:
-        """Carry out the withdrawals since this copy of the file was made.
-
-        Raises StoreError if the marks are older than the file, and StoreDamagedError if marks of that time are gone.
-        """
-        known = self.people.generation()
-        if known < self.marks.floor and self.people.owners():
-            raise StoreDamagedError(f"{path} is a copy from before an erasure, whose mark went with the key of that time")
-        if known > self.marks.generation:
-            raise StoreError(
-                f"{path}.withdrawn holds {self.marks.generation} withdrawals, the database {known}: restore the file that belongs to it, "
-                "because an older one could revive withdrawn consents"
-            )
-        if known == self.marks.generation:
-            return
-        with self._transaction():
-            for device, subject in self.people.owners():
-                person = self.people.context(subject)
-                if person is not None and person.device == device and self.marks.newest(device) > person.generation:
-                    self._apply_consent(subject, None)
-                    self._note_erasure()
-            self.people.save_generation(self.marks.generation)
-        self.people.clear()
-
-    def _note_lost_releases(self, path: Path) -> None:
-        """Note the releases since this copy of the file was made. Raises StoreError if the marks are older than the file."""
-        newest = self.counts.newest_release()
-        if newest is not None and newest not in {mark[:2] for mark in self.release_marks.marks}:
-            raise StoreError(
-                f"{path}.released lacks releases that the database has: restore the file that belongs to it, "
-                "because an older one could release a period twice"
-            )
-        with self._transaction():
-            self.counts.note_lost(list(self.release_marks.marks)[-limits.RELEASED_MARKS_MAX // 2 :])
-
     def save_times(self, state: State) -> None:
         """Store the moments of the state again. Raises StoreFullError."""
         with self._transaction():
@@ -494,29 +240,6 @@ class Store:
             self.learning.save_moments()
         self.people.moments_saved()
         self.learning.moments_saved()
-
-    def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
-        """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
-        if context is None:
-            for table in (
-                self.facts,
-                self.coupons,
-                self.decisions,
-                self.visits,
-                self.history,
-                self.register,
-                self.counts,
-                self.people,
-            ):  # facts and coupons read the decisions
-                table.forget(subject)
-            return
-        if not may_be_offered(context.purposes):
-            self.decisions.withhold(subject)
-        if "measurement" not in context.purposes:
-            self.counts.forget(subject)
-        if not may_be_remembered(context.purposes):
-            self.visits.forget_ended(subject)
-            self.history.forget(subject)
 
     # --- triggers, outbox, dead letters ----------------------------------------------------------------------
 
@@ -561,30 +284,3 @@ class Store:
     def totals(self) -> dict[str, int]:
         """Number of rows by table."""
         return {table: int(self.people.one(f"SELECT count(*) FROM {table}")) for table in TABLES}  # noqa: S608 - names from TABLES
-
-    # --- inside ------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._check_file()
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self._words.forget()
-            for table in self._tables.values():
-                table.rolled_back()
-            if isinstance(error, apsw.BusyError):
-                raise StoreFullError(
-                    "another program holds the database: close it; nothing is lost, new messages wait at the broker"
-                ) from error
-            if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-                raise StoreDamagedError(f"{self._path} is damaged") from error
-            if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is remounted read-only
-                raise StoreFullError(
-                    "the disk is full or failing: free some space; nothing is lost, new messages wait at the broker"
-                ) from error
-            raise

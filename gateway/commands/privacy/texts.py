@@ -87,13 +87,14 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
             ),
             _text(
                 "The state of the gateway: that it runs, its version, how many records wait; for a desk also connection, certificates, "
-                "days without a message of its sensors, days of buffer, and bytes written in quarters of their budget. None of it counts people.",
+                "days without a message of its sensors, days of buffer, and bytes written in quarters of their budget. None of it counts "
+                "people.",
                 "Der Zustand des Gateways: dass es läuft, seine Version, wie viele Datensätze warten; für einen Desk auch Verbindung, "
-                "Zertifikate, Tage ohne Nachricht seiner Sensoren, Tage Puffer und geschriebene Bytes in Vierteln ihres Budgets. Nichts davon "
-                "zählt Menschen.",
+                "Zertifikate, Tage ohne Nachricht seiner Sensoren, Tage Puffer und geschriebene Bytes in Vierteln ihres Budgets. "
+                "Nichts davon zählt Menschen.",
                 "L'état de la passerelle : son fonctionnement, sa version, les enregistrements en attente ; pour un bureau aussi la "
-                "connexion, les certificats, les jours sans message de ses capteurs, les jours de réserve et les octets écrits par quarts de "
-                "leur budget. Rien n'y compte les personnes.",
+                "connexion, les certificats, les jours sans message de ses capteurs, les jours de réserve et les octets écrits "
+                "par quarts de leur budget. Rien n'y compte les personnes.",
             ),
         ),
     ),
