@@ -127,6 +127,8 @@ class EditorPages:
         context = {"text": text, "base": base, "note": note, "faults": faults, "clash": clash, "shown": shown, "zones": zones}
         schema = required(self._publisher).base.schema
         context |= {"drawings": self._drawings, "attributes": vocabulary(schema), "placements": list(PLACEMENTS), "previews": previews}
+        saved = versions.version(connection, base).text if base else ""
+        context |= {"unsaved": text if shown and text != saved else ""}  # the fields are those of this text, and not of the version
         context |= {"errors": form_fields.field_faults(faults, shown), "currency": schema.currency}
         page = self._rendering.page(request, "edit.html", policy=form_fields.POLICY, offer_fields=form_fields.OFFER, **context)
         return HTMLResponse(page, 422 if faults or clash else 200)
@@ -158,8 +160,10 @@ class EditorPages:
         many: dict[str, list[str]] = {}
         for name, value in form.multi_items():
             many.setdefault(name, []).append(str(value))
+        shown = str(form.get("shown", "")).replace("\r\n", "\n")
+        is_newest = bool(shown) and newest.number == base
         try:
-            text = form_fields.written(newest.text, before, many)
+            text = form_fields.written(shown, shown, many) if is_newest else form_fields.written(newest.text, before, many, shown)
         except ValueError as fault:
             return Typed(newest.text, base, note, newest, Checked(None, (str(fault),)))
         return Typed(text, base, note, newest, self._check(connection, text))

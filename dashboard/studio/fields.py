@@ -92,8 +92,10 @@ def read(text: str) -> Fields | None:
         return None
 
 
-def written(text: str, base: str, form: Mapping[str, list[str]]) -> str:
+def written(text: str, base: str, form: Mapping[str, list[str]], draft: str = "") -> str:
     """`text` with those fields of `form` that differ from the text `base`, which the form showed. Raises ValueError for another shape.
+
+    Offers of `draft` that `base` lacks were new in the form, and are added to the text first.
 
     Fields are named `policy.KEY`, `offer.ID.KEY` and `offer.ID.wording.NUMBER.KEY`; `quiet.from`, `quiet.until`, `copy.of`, `copy.title`
     and `offer.ID.leave-out` are more.
@@ -107,6 +109,10 @@ def written(text: str, base: str, form: Mapping[str, list[str]]) -> str:
     if all(quiet) and quiet != shown.quiet:
         table["policy"]["quiet_hours"] = list(quiet)
     before = {one.id: one for one in shown.offers}
+    for made in tomlkit.parse(draft).unwrap().get("offers", ()) if read(draft) else ():
+        if str(made.get("id")) not in before | {str(one.get("id")): None for one in table["offers"]}:
+            table["offers"].append(_table(made))
+    before |= {one.id: one for one in (read(draft) or shown).offers if one.id not in before}
     for at in reversed(range(len(table["offers"]))):
         offer = table["offers"][at]
         key = str(offer.get("id", ""))
@@ -173,11 +179,16 @@ def _copy(table: Any, form: Mapping[str, list[str]]) -> None:
     found = next((offer for offer in table["offers"] if str(offer.get("id")) == source), None)
     if found is None:
         raise ValueError(f"there is no offer {source!r} to copy")
-    made: Table = tomlkit.table()
-    for name, value in found.unwrap().items():
-        made[name] = value
+    made = _table(found.unwrap())
     made["id"], made["title"] = key, title
     table["offers"].append(made)
+
+
+def _table(values: Mapping[str, Any]) -> Table:
+    made: Table = tomlkit.table()
+    for name, value in values.items():
+        made[name] = value
+    return made
 
 
 def id_of(title: str, taken: Collection[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import tomllib
 from typing import Any
 
@@ -35,7 +37,7 @@ def client(app: FastAPI) -> TestClient:
 
 def save(client: TestClient, **changes: str) -> Any:
     token = csrf(client.app, str(client.cookies.get(COOKIE)))  # type: ignore[arg-type]
-    return client.post("/campaign/save", data={"csrf": token, "base": "1", **changes})
+    return client.post("/campaign/save", data={"csrf": token, "base": "1"} | changes)
 
 
 def wordings(text: str, offer: str = "flat-white") -> list[dict[str, str]]:
@@ -127,3 +129,27 @@ def test_the_page_shows_previews_and_the_completion(client: TestClient) -> None:
     assert Markup(text).faults == []
     assert text.count('class="sight phone"') == 8
     assert '<option value="temperature">' in text
+
+
+def hidden(text: str, name: str) -> str:
+    found = re.search(rf'type="hidden" name="{name}" value="([^"]*)"', text)
+    return html.unescape(found[1]) if found else ""
+
+
+def test_a_new_offer_survives_a_fault_a_second_save_and_another_editor(client: TestClient) -> None:
+    answer = save(client, **{"copy.of": "flat-white", "copy.title": "Spring tea", "policy.gap": "soon"})
+    assert answer.status_code == 422
+    shown = hidden(answer.text, "shown")
+    assert 'name="offer.spring-tea.title"' in answer.text
+    changes = {"shown": shown, "policy.gap": "20 s", "offer.spring-tea.body": "Until the pot is empty."}
+    other = save(client, **{"policy.contact_cost": "0.40 EUR"})
+    assert other.status_code == 303
+    clash = save(client, **changes)
+    assert clash.status_code == 422
+    assert "saved version 2 meanwhile" in clash.text
+    done = save(client, **{**changes, "base": "2", "shown": hidden(clash.text, "shown")})
+    assert done.status_code == 303, Markup(done.text).text
+    page = Markup(client.get(done.headers["location"]).text).text
+    assert "new offer Spring tea (spring-tea)" in page
+    assert "Until the pot is empty." in page
+    assert "0.40 EUR" in page
