@@ -34,6 +34,7 @@ from gateway.adapters.toml_files import TomlFileError
 from gateway.build_condition import condition_of
 from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
+from gateway.client_id import client_id
 from gateway.config import ConfigError, combined
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
@@ -459,7 +460,7 @@ def mqtt_options(config: Config) -> MqttOptions:
     return MqttOptions(
         host=part.host,
         port=part.port,
-        client_id=f"wayside-{config.site}-{config.gateway}",
+        client_id=client_id(config),
         subscriptions=queued,
         unqueued=unqueued,
         replaced=replaced,

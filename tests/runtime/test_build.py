@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -85,10 +86,21 @@ def test_an_expired_bundle_is_judged_only_by_a_clock_that_can_be_right(config: P
     assert open_config_bundle(settings, limits.CLOCK_FLOOR_MS - 1).manifest.name == "tiny"
 
 
+def test_the_client_id_has_a_part_that_a_stranger_does_not_know(config: Path) -> None:
+    own = mqtt_options(settings_of(config)).client_id
+    assert re.fullmatch("wayside-street-gw-t-[0-9a-f]{16}", own)
+    assert mqtt_options(settings_of(config)).client_id == own, "the session lasts"
+    assert mqtt_options(settings_of(config, "gateway=gw-u")).client_id[-16:] != own[-16:]
+    (config.parent / "tags.secret").write_text("another secret of another site, long enough", "utf-8")
+    assert mqtt_options(settings_of(config)).client_id != own
+    (config.parent / "tags.secret").unlink()
+    assert mqtt_options(settings_of(config)).client_id == "wayside-street-gw-t"
+
+
 def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: Path) -> None:
     (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
     options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
-    assert (options.client_id, options.username, password(options)) == ("wayside-street-gw-t", "gw", "pass word")
+    assert (options.username, password(options)) == ("gw", "pass word")
     (config.parent / "secret.txt").write_text("another", "utf-8")
     assert password(options) == "another", "it is read anew for each connection"
     up = "wayside/v1/street/up/+"
