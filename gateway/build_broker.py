@@ -16,6 +16,7 @@ from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.mqtt_sessions import TwoSessions
 from gateway.adapters.tls_files import authority_fault, pair_fault
 from gateway.build_store import SetupError, secret_text
+from gateway.client_id import client_id
 from gateway.core.bus import Bus, Publication
 from gateway.decoders.topics import covers
 from gateway.runtime.echo import echo_topic
@@ -105,7 +106,7 @@ def mqtt_options(config: Config, filters: Filters) -> MqttOptions:
     return MqttOptions(
         host=part.host,
         port=part.port,
-        client_id=f"wayside-{config.site}-{config.gateway}",
+        client_id=client_id(config),
         subscriptions=filters.queued,
         unqueued=filters.unqueued,
         replaced=(*filters.replaced, *filters.urgent),

@@ -159,7 +159,7 @@ class MqttBus:
             if self._link.trouble:  # of this connection: some brokers close after a refusal
                 text += f" after {self._link.trouble}"
             elif self._cut_off >= CUT_OFF_TIMES:
-                text += f"; it happens again and again: does another client use the id {self._options.client_id!r}?"
+                text += "; it happens again and again: does another gateway have this one's name and secret, and so its client id?"
         elif self._refusal is None and self._meets_tls():
             text = wants_tls(self._place).text
         elif isinstance(error, ssl.SSLError):

@@ -23,7 +23,7 @@ from gateway.core.incidents import silences
 from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
-from gateway.runtime.echo import Echo
+from gateway.runtime.echo import Echo, double_trouble
 from gateway.runtime.redemptions import RedemptionExchange
 from gateway.runtime.screens import programmes
 from gateway.runtime.status import GatewayStatus, gateway_status, retained
@@ -490,7 +490,9 @@ class App:
             health=self.state.learning.health if self.site.learner is not None else None,
         )
         refused = {self.clean(reason): number for reason, number in status.refused.items()}
-        return msgspec.structs.replace(status, trouble=self.clean(status.trouble), refused=refused)
+        is_double = self.echo is not None and self.echo.has_double(self.clock.now_ms())
+        trouble = double_trouble(self.site.gateway) if is_double else self.clean(status.trouble)
+        return msgspec.structs.replace(status, trouble=trouble, refused=refused)
 
     def _close(self) -> None:
         """Stop services and uplink while calls are served, then flush and close. All else is in the store or still at the broker."""

@@ -404,3 +404,17 @@ def beacon_of_phones_misspelt(bench: Bench) -> Path:
     config = bench.config(replace=('anchors = ["plaza"]', 'anchors = ["piazza"]'))
     bench.flow(config)
     return config
+
+
+@_cause("gateway_double")
+def two_gateways_of_one_name(bench: Bench) -> Path:
+    """Made on two machines, so that their client ids differ and both are connected."""
+    bench.patch.setattr(echo, "EVERY_MS", 50)
+    bench.broker()
+    config, other = bench.config(), bench.beside("other")
+    second = other.config()
+    (other.folder / "tags.secret").write_text("the secret of another machine, long enough", "utf-8")
+    app = bench.gateway(config)
+    other.gateway(second)
+    until(lambda: app.latest.trouble)
+    return config

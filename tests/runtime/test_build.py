@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -92,12 +93,28 @@ def filters_of(settings: Config) -> Filters:
     return subscriptions(settings, build_router(settings).sources)
 
 
+def client_id_of(config: Path, *overrides: str) -> str:
+    settings = settings_of(config, *overrides)
+    return mqtt_options(settings, filters_of(settings)).client_id
+
+
+def test_the_client_id_has_a_part_that_a_stranger_does_not_know(config: Path) -> None:
+    own = client_id_of(config)
+    assert re.fullmatch("wayside-street-gw-t-[0-9a-f]{16}", own)
+    assert client_id_of(config) == own, "the session lasts"
+    assert client_id_of(config, "gateway=gw-u")[-16:] != own[-16:]
+    (config.parent / "tags.secret").write_text("another secret of another site, long enough", "utf-8")
+    assert client_id_of(config) != own
+    (config.parent / "tags.secret").unlink()
+    assert client_id_of(config) == "wayside-street-gw-t"
+
+
 def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: Path) -> None:
     (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
     settings = settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt")
     filters = filters_of(settings)
     options = mqtt_options(settings, filters)
-    assert (options.client_id, options.username, password(options)) == ("wayside-street-gw-t", "gw", "pass word")
+    assert (options.username, password(options)) == ("gw", "pass word")
     (config.parent / "secret.txt").write_text("another", "utf-8")
     assert password(options) == "another", "it is read anew for each connection"
     up = "wayside/v1/street/up/+"
@@ -110,7 +127,7 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#", "wayside/v1/street/gateway/gw-t/echo")
     assert options.replaced == (f"{up}/+", *urgent), "an older session may hold them"
     second = urgent_options(options, filters)
-    assert (second.client_id, second.subscriptions, second.unqueued) == ("wayside-street-gw-t:consents", urgent, ())
+    assert (second.client_id, second.subscriptions, second.unqueued) == (f"{options.client_id}:consents", urgent, ())
     assert (second.username, password(second), second.will) == ("gw", "another", None)
     assert options.will is not None
     assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"

@@ -109,3 +109,13 @@ def test_the_gateway_reports_a_queue_as_trouble(tmp_path: Path) -> None:
     assert msgspec.to_builtins(app.router.messages) == {}
     bus.close()
     built.store.close()
+
+
+def test_a_second_gateway_of_this_name_is_seen_and_one_that_has_ended_is_not() -> None:
+    echo, other = Echo(TOPIC, "boot"), Echo(TOPIC, "other")
+    waiting = [_back(_sent(other, at_ms), at_ms) for at_ms in (0, EVERY_MS, 2 * EVERY_MS)]
+    echo.hear(waiting, 20_000)
+    assert not echo.has_double(20_000), "they waited at the broker, and come at once"
+    echo.hear([_back(_sent(other, 30_000), 30_000)], 30_000)
+    assert echo.has_double(30_000)
+    assert not echo.has_double(95_000), "it has gone"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.commands.doctor.finding import Certificate, Evidence, Finding
 from gateway.commands.doctor.first_zero import first_zero
 from gateway.core import limits
+from gateway.runtime.echo import DOUBLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,10 @@ def _process(evidence: Evidence) -> Iterator[Finding]:
 def _broker(evidence: Evidence, report: Report) -> Iterator[Finding]:
     """Faults of the connection to the broker."""
     heard, status = evidence.heard, report.status
+    if status.trouble.startswith(DOUBLE):
+        cause, _, way_out = status.trouble.partition(": ")
+        yield Finding("fault", "gateway_double", cause, way_out)
+        return
     is_cut_off = status.connects >= CONNECTS_MIN and status.uptime_s < CONNECT_SPAN_S * status.connects
     if is_cut_off or "client id" in report.link_trouble:
         text = f"the connection to the broker was made {status.connects} times in {status.uptime_s} s"
