@@ -40,7 +40,7 @@ class Wire:
         return data + self._buffered() if isinstance(self._socket, ssl.SSLSocket) else data
 
     def write(self, out: bytearray) -> None:
-        """Send from the beginning of `out` and remove what was sent. Raises OSError."""
+        """Send from the beginning of `out` and remove the bytes sent. Raises OSError."""
         with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             while out:
                 sent = self._socket.send(out)

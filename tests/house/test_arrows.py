@@ -209,6 +209,7 @@ ROOMS: tuple[Room, ...] = (
             "fastapi",
             "starlette",
             "jinja2",
+            "joserfc",  # id tokens of a provider; an extra
             "markupsafe",
             "psycopg",
             "sqlalchemy",
