@@ -317,6 +317,15 @@ def test_offers_that_were_shown_less_than_an_even_share_have_a_lower_price() -> 
     assert (plain.cost - rare.cost) / unit == pytest.approx((4.0, -4.0, 4.0)), "bounded"
 
 
+def test_the_price_of_exposure_is_that_of_a_new_process_also_when_an_offer_begins_within_the_hour() -> None:
+    offers = (*OFFERS[:2], msgspec.structs.replace(OFFERS[2], starts_ms=DAY_MS + 15 * 60_000))
+    state, begun = LearnedState(shown={"green": 10.0, "black": 90.0}), []
+    for times in ((0, 30), (30,)):
+        policy = Learner(SCHEMA, COLUMNS, offers, Policy(contact_cost_minor=20.0), Settings())
+        begun.append([policy.weigh(state, PersonState(), moment(DAY_MS + at * 60_000)).arms.cost.tolist() for at in times][-1])
+    assert begun[0] == begun[1]
+
+
 def test_exposures_that_are_nearly_even_cost_no_margin() -> None:
     shown = {"green": 100.0, "black": 110.0, "pie": 104.0}
     levered, plain = (learner(lever=lever).weigh(LearnedState(shown=shown), PersonState(), moment()).arms for lever in (0.5, 0.0))

@@ -120,15 +120,16 @@ class Columns:
         """Minor units by which a message is worth more for offers shown less than an even share, and less for others, (all offers,).
 
         The same for all people and moments: with a bound on the exposure of each offer, the most margin has one price a message and offer.
-        It is the logarithm of the even exposure over the offer's own, in mean margins, times a power of the Gini coefficient of the present
-        offers: exposures that are nearly even cost no margin. A few messages of each are counted besides, as the first ones are uneven by
-        chance.
+        It is the logarithm of the even exposure over the offer's own, in mean margins, times a power of the Gini coefficient of the offers
+        that are live at the full hour: exposures that are nearly even cost no margin. A few messages of each are counted besides, as the
+        first ones are uneven by chance.
         """
-        return self._kept("levers", (shown, now_ms // busy.HOUR_MS), lambda: self._levers(shown, now_ms))
+        hour = now_ms // busy.HOUR_MS
+        return self._kept("levers", (shown, hour), lambda: self._levers(shown, hour * busy.HOUR_MS))
 
-    def _levers(self, shown: Mapping[str, float], now_ms: int) -> list[float]:
+    def _levers(self, shown: Mapping[str, float], hour_ms: int) -> list[float]:
         counts = np.array([shown.get(id_, 0.0) for id_ in self.ids]) + SHOWN_PRIOR
-        present = counts[(self._starts_ms <= now_ms) & (now_ms < self.ends_ms)]
+        present = counts[(self._starts_ms <= hour_ms) & (hour_ms < self.ends_ms)]
         if not len(present):
             return [0.0] * len(counts)
         strength = min((gini(present.tolist()) / GINI_AIM) ** GINI_POWER, LEVER_MAX) * self._value_mean
@@ -173,7 +174,7 @@ class Columns:
         mean, variance = np.full(len(self.ids), own.mean), np.full(len(self.ids), own.variance + by_category + by_offer)
         for key, one in effects.items():
             where, before = (self._of_category[key], by_category) if key in self._of_category else (self._position.get(key), by_offer)
-            if where is not None:
+            if where is not None and key != ALL:
                 mean[where] += one.mean
                 variance[where] += one.variance - before
         return mean[positions], variance[positions]
