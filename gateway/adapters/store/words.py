@@ -7,6 +7,7 @@ columns of the campaign's offers, nothing about a person) stands once in the tab
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import apsw
 
@@ -60,6 +61,6 @@ class Words:
         return words
 
     def _stored(self, words: bytes) -> int:
-        found: list[tuple[int]] = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
+        found: list[Any] = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
         (number,) = (found or self._db.execute(ADD, (words,)).fetchall())[0]
-        return number
+        return int(number)
