@@ -62,5 +62,6 @@ class Words:
 
     def _stored(self, words: bytes) -> int:
         found: list[Any] = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
-        (number,) = (found or self._db.execute(ADD, (words,)).fetchall())[0]
-        return int(number)
+        if not found:
+            found = self._db.execute(ADD, (words,)).fetchall()
+        return int(found[0][0])
