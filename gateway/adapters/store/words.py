@@ -61,7 +61,7 @@ class Words:
         return words
 
     def _stored(self, words: bytes) -> int:
-        found: list[Any] = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
-        if not found:
-            found = self._db.execute(ADD, (words,)).fetchall()
-        return int(found[0][0])
+        row: Any = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchone()
+        if row is None:
+            row = self._db.execute(ADD, (words,)).fetchone()
+        return int(row[0])
