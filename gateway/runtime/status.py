@@ -10,7 +10,7 @@ import math
 import resource
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -146,43 +146,48 @@ def gateway_status(
         uptime_s=(now_ms - counters.started_ms) // 1000,
         protocol=link.protocol,
         connects=link.connects,
-        queues_lost=counts["queues_lost"],
-        messages=counts["messages"],
-        messages_shed=counts["messages_shed"],
         messages_by_decoder=dict(router.messages),
         observations_by_decoder=dict(router.observations),
         refused=dict(router.refused),
-        kept=counts["kept"],
         discarded=dict(counters.discarded + router.discarded),
-        visits={kind: counts[kind] for kind in ("entered", "dwelled", "left")},
-        facts=counts["facts"],
-        decisions=dict(counters.reasons),
-        triggers=counts["triggers"],
         triggers_sent=triggers.sent,
         triggers_expired=triggers.expired,
         triggers_silenced=triggers.silenced,
-        answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
-        outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
         learning=_learning(health, counts["learning_begun"]) if health is not None else None,
-        coupons_clashed=counts["coupons_clashed"],
-        screens={name: counts[name] for name in ("screen_group", "screen_house", "screen_plays")},
         contacts_dropped=counted.contacts_dropped,
-        contacts_elsewhere=counts["contacts_elsewhere"],
         records_made=counted.records,
         records_taken=uplink.taken if uplink else 0,
         records_waiting=records_waiting,
         records_quarantined=uplink.quarantined if uplink else 0,
         record_taken_at_ms=uplink.taken_at_ms if uplink else None,
-        observed_at_ms=counters.observed_at_ms,
-        trigger_ms_p50=percentile(counters.latencies_ms, 0.50),
-        trigger_ms_p99=percentile(counters.latencies_ms, 0.99),
         round_trip_ms=round_trip_ms,
         demonstration=is_demonstration,
         mailbox=mailbox,
         model=model,
         memory_mib=peak_memory_mib(),
         trouble=counters.trouble or link.trouble or _late(round_trip_ms) or (uplink.trouble if uplink else ""),
+        **_counted(counters),
     )
+
+
+def _counted(counters: Counters) -> dict[str, Any]:
+    """The fields that are counted since the start."""
+    counts = counters.counts
+    alone = ("queues_lost", "messages", "messages_shed", "kept", "facts", "triggers", "coupons_clashed", "contacts_elsewhere")
+    groups = {
+        "visits": ("entered", "dwelled", "left"),
+        "answers": ("shown", "opened", "accepted", "dismissed", "redeemed"),
+        "outcomes": ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused"),
+        "screens": ("screen_group", "screen_house", "screen_plays"),
+    }
+    return {
+        **{name: counts[name] for name in alone},
+        **{group: {name: counts[name] for name in names} for group, names in groups.items()},
+        "decisions": dict(counters.reasons),
+        "observed_at_ms": counters.observed_at_ms,
+        "trigger_ms_p50": percentile(counters.latencies_ms, 0.50),
+        "trigger_ms_p99": percentile(counters.latencies_ms, 0.99),
+    }
 
 
 def _late(round_trip_ms: int | None) -> str:

@@ -1,12 +1,13 @@
 """Compression of small rows: DEFLATE with a dictionary of bytes that the rows repeat.
 
-A row of some hundred bytes repeats little in itself, but much of the rows before it. Their common part (names of fields, ids and
+A row of some hundred bytes repeats little in itself, but much of the rows before it. What they have in common (names of fields, ids and
 columns of the campaign's offers, nothing about a person) stands once in the table `words`, under a number that each row begins with.
 """
 
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import apsw
 
@@ -60,7 +61,7 @@ class Words:
         return words
 
     def _stored(self, words: bytes) -> int:
-        known = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchall()
-        ((number,), *_) = known or self._db.execute(ADD, (words,)).fetchall()
-        assert isinstance(number, int)
-        return number
+        row: Any = self._db.execute("SELECT number FROM words WHERE body = ?", (words,)).fetchone()
+        if row is None:
+            row = self._db.execute(ADD, (words,)).fetchone()
+        return int(row[0])
