@@ -55,7 +55,8 @@ class OidcPages:
     def begin(self, request: Request, next: str = "/") -> Response:  # noqa: A002  the name in the address
         """Lead the browser to the provider. Raises Refused: 404 without one, 503 if it is not reached."""
         provider = self._known()
-        begun = Begun(*(secrets.token_urlsafe(32) for _ in range(3)), own_path(next), self._settings.now_ms() + limits.OIDC_LOGIN_MS)
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        begun = Begun(state, nonce, verifier, own_path(next), self._settings.now_ms() + limits.OIDC_LOGIN_MS)
         challenge = urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
         try:
             address = provider.address(self._redirect(request), begun.state, begun.nonce, challenge)
