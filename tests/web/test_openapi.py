@@ -191,4 +191,4 @@ def test_a_leak_and_a_5xx_are_found(desk: tuple[TestClient, str]) -> None:
     with pytest.raises(AssertionError, match="404"):
         check(desk, sent, operation | {"responses": {}})
     with pytest.raises(AssertionError, match=CANARY):
-        check(desk, sent | {"url": f"/login?next=/{CANARY}"}, operation | {"responses": {"200": {}}})
+        check(desk, sent | {"url": "/login", "params": {"next": f"/{CANARY}"}}, operation | {"responses": {"200": {}}})
