@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -114,8 +114,8 @@ class Provider:
         from joserfc.jwk import KeySet  # noqa: PLC0415
 
         try:
-            keys = KeySet.import_key_set(cast("Any", self._get(self._endpoint("jwks_uri"))))
-            claims: Mapping[str, Any] = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
+            found: Any = self._get(self._endpoint("jwks_uri"))
+            claims: Mapping[str, Any] = jwt.decode(token, KeySet.import_key_set(found), algorithms=list(ALGORITHMS)).claims
         except (JoseError, ValueError, TypeError, KeyError) as fault:
             raise ProviderError("the signature of the id token is not that of the provider") from fault
         audience = claims.get("aud")

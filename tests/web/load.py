@@ -102,6 +102,7 @@ def killed(batches: Annotated[int, typer.Option(min=10)] = 2_000) -> None:
     with Postgres() as server, tempfile.TemporaryDirectory() as folder:
         url, file = server.url(), Path(folder) / "tokens"
         file.write_text("".join(f"{gateway} {token}\n" for gateway, token in tokens.items()), "utf-8")
+        client = httpx.Client(timeout=30)
         desks = [_desk(url, file, Path(folder) / "key") for _ in range(2)]
         now = int(time.time() * 1000) // HOUR_MS * HOUR_MS
         taken: list[str] = []
@@ -115,7 +116,7 @@ def killed(batches: Annotated[int, typer.Option(min=10)] = 2_000) -> None:
             headers = {"Authorization": f"Bearer {tokens[gateway]}", "Content-Encoding": "gzip"}
             for desk in itertools.islice(itertools.cycle((at % 2, 1)), 20):
                 with contextlib.suppress(httpx.HTTPError):
-                    if httpx.post(f"{desks[desk][1]}/v1/batches", content=packed(made), headers=headers, timeout=30).status_code == 200:
+                    if client.post(f"{desks[desk][1]}/v1/batches", content=packed(made), headers=headers).status_code == 200:
                         taken.append(f"r{at}")
                         return
 
