@@ -16,7 +16,7 @@ CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (4.4, 0.0, 0.1),
     "models": (1.8, 0.0, 0.2),
     "firmware_sim": (2.8, 0.1, 0.1),
-    "dashboard": (3.0, 0.0, 0.4),
+    "dashboard": (2.7, 0.0, 0.4),
 }
 SLACK = 0.4
 

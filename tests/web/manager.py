@@ -27,7 +27,7 @@ SECONDS_AN_ACTION = 10.0
 WAIT_S = 150.0
 
 FIND = """(() => {
-  const seen = (one) => one.checkVisibility() && one.innerText.trim().startsWith(TEXT);
+  const seen = (one) => one.checkVisibility() && one.innerText.trim().replace(/\\s+/g, " ").startsWith(TEXT);
   const found = [...document.querySelectorAll("main a, main button, main summary, nav a, main label.check")].find(seen);
   if (!found) return false;
   found.scrollIntoView();
