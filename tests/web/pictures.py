@@ -1,4 +1,4 @@
-"""The two pictures that the README opens with, taken from a running demonstration: the overview of the desk, and a person's page on a phone.
+"""The two pictures that the README opens with, taken from a demonstration: the overview of the desk, and a page on a phone.
 
     make pictures
 
