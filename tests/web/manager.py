@@ -27,7 +27,7 @@ SECONDS_AN_ACTION = 10.0
 WAIT_S = 150.0
 
 FIND = """(() => {
-  const seen = (one) => one.checkVisibility() && one.innerText.trim().startsWith(TEXT);
+  const seen = (one) => one.checkVisibility() && one.innerText.trim().replace(/\\s+/g, " ").startsWith(TEXT);
   const found = [...document.querySelectorAll("main a, main button, main summary, nav a, main label.check")].find(seen);
   if (!found) return false;
   found.scrollIntoView();
@@ -166,10 +166,10 @@ def main(pictures: Annotated[Path | None, typer.Option(help="Folder for a pictur
                 browser.screenshot(pictures / f"{step.replace(' ', '-')}.png")
 
         took, actions = campaign(demo, browser, picture)
-    for step, seconds in took.items():
-        typer.echo(f"{step}: {seconds:.1f} s")
-    whole = sum(took.values()) + SECONDS_AN_ACTION * actions
-    typer.echo(f"{actions} clicks and fields; with {SECONDS_AN_ACTION:g} s for each of these {whole / 60:.1f} minutes")
+        for step, seconds in took.items():
+            typer.echo(f"{step}: {seconds:.1f} s")
+        whole = sum(took.values()) + SECONDS_AN_ACTION * actions
+        typer.echo(f"{actions} clicks and fields; with {SECONDS_AN_ACTION:g} s for each of these {whole / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The two pictures that the README opens with, taken from a running demonstration: the desk's map, and a person's page on a phone.
+"""The two pictures that the README opens with, taken from a demonstration: the overview of the desk, and a page on a phone.
 
-    make pictures [PICTURES_SECONDS=60]
+    make pictures
 
 Prints the size of each file. A picture above BYTES_MAX is an error: the README is to open quickly.
 """
@@ -49,7 +49,7 @@ def _picture(browser: Browser, file: Path, size: tuple[int, int]) -> Path:
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder for desk.png and page.png.")] = FOLDER,
-    seconds: Annotated[int, typer.Option(min=10, max=600, help="Seconds of the demonstration before the first picture.")] = 60,
+    seconds: Annotated[int, typer.Option(min=10, max=600, help="Seconds of the demonstration before the first picture.")] = 200,
 ) -> None:
     """Take the pictures of the README anew."""
     typer.echo(f"running the demonstration for {seconds} s …")
