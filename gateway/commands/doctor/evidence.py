@@ -98,7 +98,7 @@ def _setup(settings: Config, now_ms: int, *, is_checked: bool) -> tuple[Bundle |
         ("http_files", lambda: check_certificates(settings)),
         ("webhook", lambda: build_webhook(settings)),
         ("feeds", lambda: build_feeds(settings, Mailbox(1), SystemClock())),
-        ("key", lambda: settings.store.path.exists() and _check_key(settings, is_running=is_checked)),
+        ("key", lambda: _check_key(settings, is_running=is_checked)),
         ("store", lambda: _check_writable(settings)),
     )
     found = []
@@ -113,6 +113,8 @@ def _setup(settings: Config, now_ms: int, *, is_checked: bool) -> tuple[Bundle |
 
 def _check_key(settings: Config, *, is_running: bool) -> None:
     """Raises SetupError or StoreError if the database does not open with its key. A running gateway has opened it."""
+    if not settings.store.path.exists():
+        return
     if is_running:
         store_key(settings, may_create=False)
     else:
