@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from models import screen
-from tests.rigs import clock, flood, judge, kill, power, statements, update
+from tests.rigs import clock, flood, footprint, judge, kill, power, statements, update
 from tests.rigs.report import Progress, Report
 
 BROKEN_SHOWN = 10
@@ -32,6 +32,7 @@ RIGS: dict[str, Rig] = {
     "judge": Rig("facts under faults", 12_000, judge.run),
     "clock": Rig("scripts of a clock", 40, clock.run),
     "update": Rig("interrupted updates", 200, update.run),
+    "footprint": Rig("seconds at rest", 60, footprint.run),
     **{
         f"flood_{name}": Rig("withdrawals under a flood, one a second", 600, flood.runner(name))
         for name in (*flood.FLOODS, flood.ONE_SESSION)
