@@ -109,7 +109,7 @@ def test_who_gives_their_key_is_found_behind_changing_addresses(gateway: Gateway
             gateway.clock.advance(10_000)
             assert gateway.apply(sighting(address)).discarded == {}
     gateway.pass_time(gateway.site.presence.exit_after_ms + 1)
-    ((_, entered_ms, zone, left_ms, _, count),) = gateway.rows("visits")
+    ((_, entered_ms, zone, left_ms, _, count, *_),) = gateway.rows("visits")
     assert (zone, entered_ms, left_ms - entered_ms, count) == ("cafe", entered.entered_ms, 600_000, 62)
 
 
