@@ -1,4 +1,4 @@
-"""Erasure in a store: withdrawals, their remains in the files, and people that an older copy of the file would bring back."""
+"""Erasure in a store: withdrawals, the traces in the files, and rows that an older copy of the file would bring back."""
 
 from __future__ import annotations
 

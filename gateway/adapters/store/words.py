@@ -1,6 +1,6 @@
 """Compression of small rows: DEFLATE with a dictionary of bytes that the rows repeat.
 
-A row of some hundred bytes repeats little in itself, but much of the rows before it. What they have in common (names of fields, ids and
+A row of some hundred bytes repeats little in itself, but much of the rows before it. The common part (names of fields, ids and
 columns of the campaign's offers, nothing about a person) stands once in the table `words`, under a number that each row begins with.
 """
 
