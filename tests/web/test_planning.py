@@ -134,7 +134,7 @@ def test_the_pages_show_what_was_planned_and_spent(client: TestClient) -> None:
     assert client.post("/programme", data=form).status_code == 303
     page = Markup(client.get("/programme").text)
     assert page.faults == []
-    assert "280.00 EUR of 200.00 EUR spent" in page.text  # 400 contacts of 0.70 EUR
+    assert "140.00 EUR of 200.00 EUR spent" in page.text  # 400 contacts of 0.35 EUR
     assert "More coffee." in page.text
     wrong = client.post("/programme", data=form | {"budget": "much", "note": "kept"})
     assert wrong.status_code == 422

@@ -161,10 +161,10 @@ def test_the_page_states_effect_funnel_and_money(desk: TestClient) -> None:
     row = desk.get("/results.json").json()[0]
     assert row["name"] == "flat-white"
     assert row["lift"] == pytest.approx(3_000 / 9_900 - 110 / 1_100, abs=1e-4)
-    assert row["spend"] == pytest.approx(9_900 * 70)
-    assert row["cost_per_lead"] == pytest.approx(9_900 * 70 / 2_000, abs=0.01)
+    assert row["spend"] == pytest.approx(9_900 * 35)
+    assert row["cost_per_lead"] == pytest.approx(9_900 * 35 / 2_000, abs=0.01)
     anyway = 1 - row["lift"] / row["came"]
-    assert row["gain"] == pytest.approx(2_000 * (192 - anyway * (192 + 0.2 * 480)) - 9_900 * 70, rel=1e-3)
+    assert row["gain"] == pytest.approx(2_000 * (192 - anyway * (192 + 0.2 * 480)) - 9_900 * 35, rel=1e-3)
 
 
 def test_offers_that_were_not_sent_have_their_reason(desk: TestClient, app: FastAPI) -> None:
