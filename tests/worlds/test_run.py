@@ -13,7 +13,7 @@ from firmware_sim.scenario import load
 from firmware_sim.score import report
 from tests.worlds.run import WorldRun, running
 
-SECONDS = {"mall": 60.0, "station": 120.0, "street": 20.0}  # in the mall until people were offered twice
+SECONDS = {"mall": 60.0, "station": 180.0, "street": 20.0}  # in the mall until people were offered twice
 
 
 class Ran(NamedTuple):

@@ -51,7 +51,7 @@ class LiveCampaign:
         self._folder, self.file, self.trouble = folder, file, ""
         begun = folder / "campaign.toml" if file is None else file
         if not begun.exists():
-            text = settings.bundle.path.with_name("campaign.toml").read_text("utf-8")
+            text = re.sub(r"(?m)^refusal = .*\n", "", settings.bundle.path.with_name("campaign.toml").read_text("utf-8"))
             begun.write_text(re.sub(r"(?m)^holdout = .*$", f'holdout = {HOLDOUT}\nrefusal = "{STAY_S:g} s"', text), "utf-8")
         self.text_file = begun
         self._read_ns = 0 if file is None else file.stat().st_mtime_ns
