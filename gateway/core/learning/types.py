@@ -28,8 +28,9 @@ class Settings(msgspec.Struct, frozen=True):
 
     `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so the ramp counts these.
     `lever` is the price of uneven exposure in mean margins (`Columns.levers`).
-    `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
-    and `moments` those a day of a person before the first; each with its weight in rows or days.
+    `look_ahead_days` bounds the time for which the prospects of an offer count; with those of a month a first visit would be let pass.
+    `redeemed` and `dismissed` are shares before any answer, and `moments` those a day of a person before the first; each with its weight
+    in rows or days.
     """
 
     horizon_ms: int = 3_600_000
@@ -38,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     half_life_days: float = 90.0
     floor: float = 0.005
     rows_min: float = 150.0
-    look_ahead_days: float = 30.0
+    look_ahead_days: float = 7.0
     lever: float = 0.15
     redeemed: tuple[float, float] = (0.8, 20.0)
     dismissed: tuple[float, float] = (0.6, 20.0)
