@@ -130,7 +130,7 @@ def send(address: str, body: dict[str, object]) -> int:
     return httpx.post(f"{address}/v1/batches", content=packed(body), headers=headers).status_code
 
 
-@pytest.mark.parametrize(("width", "height"), SCREENS)
+@pytest.mark.parametrize(("width", "height"), [SCREENS[0], pytest.param(*SCREENS[1], marks=pytest.mark.soak), SCREENS[2]])
 def test_every_page_fits_and_can_be_read(browser: Browser, street: str, width: int, height: int) -> None:
     browser.screen(width, height, "light")
     for path in PAGES:
