@@ -313,3 +313,14 @@ def test_words_for_numbers_ages_and_moments() -> None:
     assert formats.moment(5_000, 5_000, UTC) == "00:00:05"
     assert formats.moment(0, 86_400_000, UTC) == "1 Jan"
     assert formats.date_and_time(1_000, UTC) == "1 Jan 1970, 00:00:01"
+
+
+def test_a_ranking_is_by_the_numbers_that_it_shows(client: TestClient, post: Post) -> None:
+    """Windows of the period have most in the plaza, whole days in the pub: rows and bars follow the days, which the table shows."""
+    post(
+        batch("b1", [hours("h1", {"plaza": 900, "pub": 100}, window=0), offers("o1", {"plaza": {"ignored": 200}, "pub": {"ignored": 800}})])
+    )
+    section = client.get("/?span=all").text.partition('id="zones"')[2].partition("</section>")[0]
+    shown = [int(number.replace(",", "")) for number in re.findall(r'<td class="n">([\d,]+) ±', section)]
+    assert len(shown) > 1
+    assert shown[0] == max(shown)
