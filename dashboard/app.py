@@ -114,7 +114,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None, provider:
         yield
         for task in tasks:
             task.cancel()
-        dry_runs.close()
+        await dry_runs.close()
         notifier.close()
         orders.close()
         store.close()

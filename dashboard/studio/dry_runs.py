@@ -103,10 +103,11 @@ class DryRuns:
         if not self.missing:
             self._task = asyncio.create_task(self._run(made.id, base, campaigns))
 
-    def close(self) -> None:
-        """End the run under way."""
+    async def close(self) -> None:
+        """End the run under way, and wait until its program has ended."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _run(self, name: str, base: Bundle, campaigns: Sequence[Campaign]) -> None:
         try:
@@ -140,6 +141,7 @@ class DryRuns:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            await process.communicate()  # until its pipes are closed
 
     async def _note(self, name: str, **values: Any) -> None:
         await run_in_threadpool(self._change, name, values)
