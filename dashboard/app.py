@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -106,25 +107,14 @@ def create_app(settings: Settings, publisher: Publisher | None = None, provider:
     watch, retention = AlarmWatch(settings, store), Retention(settings, store, accounts)
     dry_runs = DryRuns(settings, store)
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(watch.run()), asyncio.create_task(retention.run())]
-        if store.is_shared:
-            tasks.append(asyncio.create_task(Announcer(store, {"records": notifier, "orders": orders}).run()))
-        yield
-        for task in tasks:
-            task.cancel()
-        await dry_runs.close()
-        notifier.close()
-        orders.close()
-        store.close()
-
+    announcer = Announcer(store, {"records": notifier, "orders": orders}) if store.is_shared else None
+    runs = [watch.run, retention.run, *([] if announcer is None else [announcer.run])]
     app = FastAPI(
         title="Wayside dashboard",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda _app: _running(runs, dry_runs, notifier, orders, store),
         dependencies=[Depends(access.guard)],
     )
     app.state.notifier, app.state.accounts, app.state.orders, app.state.watch = notifier, accounts, orders, watch
@@ -154,6 +144,21 @@ def create_app(settings: Settings, publisher: Publisher | None = None, provider:
     _answer_refusals(app, pages, rendering)
     _answer_absence(app, rendering)
     return app
+
+
+@asynccontextmanager
+async def _running(
+    runs: Sequence[Callable[[], Coroutine[Any, Any, None]]], dry_runs: DryRuns, notifier: Notifier, orders: Notifier, store: Store
+) -> AsyncIterator[None]:
+    """Run `runs` beside the server, and close the others at its end."""
+    tasks = [asyncio.create_task(run()) for run in runs]
+    yield
+    for task in tasks:
+        task.cancel()
+    await dry_runs.close()
+    notifier.close()
+    orders.close()
+    store.close()
 
 
 def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:

@@ -33,7 +33,7 @@ log = logging.getLogger("wayside.dashboard")
 
 PROGRAM = Path(sys.executable).with_name("wayside-sim")
 DAYS, PEOPLE, CITIES = 3, 60, 3
-NOBODY = SignOff("a dry run", may_offend=False, may_harm=False, uses_misfortune=False)
+UNSIGNED = SignOff("a dry run", may_offend=False, may_harm=False, uses_misfortune=False)
 
 
 class OfferFigures(msgspec.Struct, frozen=True):
@@ -177,7 +177,7 @@ def _signed(folder: Path, base: Bundle, campaigns: Sequence[Campaign]) -> list[s
     key, options = Ed25519PrivateKey.generate(), list[str]()
     for at, campaign in enumerate(campaigns):
         offers = tuple(msgspec.structs.replace(one, starts_ms=0, ends_ms=limits.WINDOW_START_MS_MAX) for one in campaign.offers)
-        live = msgspec.structs.replace(campaign, offers=offers, sign_off=NOBODY)
+        live = msgspec.structs.replace(campaign, offers=offers, sign_off=UNSIGNED)
         write_bundle(folder / f"{at}.bundle", key, redrafted(base, live, base.manifest.version))
         options += ["--bundle", str(folder / f"{at}.bundle")]
     (folder / "trial.pub").write_text(public_key_line(key.public_key()) + "\n", "utf-8")

@@ -92,16 +92,20 @@ class Street:
             self._receivers = {name: Tap(name, receiver, self._adversaries) for name, receiver in air.items()}
         self._users: dict[str, PhoneUser] = {}
         self.walkers = [Walker(self._world, number) for number in range(1, (walkers or scenario.people.walkers) + 1)]
-        count = len(self.walkers)
-        for walker in self.walkers[:count]:
-            self._add_person(walker)
-            if stay_s is not None:
-                stay_ms = round(stay_s * 1000)
-                self._plan_leaving(walker, stay_ms + stay_ms * walker.number // count, stay_ms, count)
+        self._settle(stay_s)
         things = [*(sensor.device for sensor in scenario.sensors), *(till.device for till in scenario.tills)]
         reach = Reach(seed, scenario.site, start_ms, self.loop, self._injector.send, air, self._acted)
         self._adversaries += [ADVERSARIES[name](reach) for name in scenario.adversaries]
         self._injector.check_names([*self._receivers, *installed.devices, *self._users, *things])
+
+    def _settle(self, stay_s: float | None) -> None:
+        """Add all people; with `stay_s` the first ones leave one after the other."""
+        first = tuple(self.walkers)
+        for walker in first:
+            self._add_person(walker)
+            if stay_s is not None:
+                stay_ms = round(stay_s * 1000)
+                self._plan_leaving(walker, stay_ms + stay_ms * walker.number // len(first), stay_ms, len(first))
 
     def run_until(self, end_ms: int) -> None:
         """Run all actions due before `end_ms` of published time."""
