@@ -10,9 +10,10 @@ from tests.web.browser import Browser
 PICTURES = os.environ.get("WAYSIDE_PICTURES")  # a folder: the pages as pictures, to look at
 SCHEMES = ("light", "dark")
 
-# What reaches beyond the right edge, unless it can be scrolled to within its own box.
+# What reaches beyond the right edge of the screen or of its card, unless it can be scrolled to within its own box.
 OVERFLOW = """[...document.querySelectorAll("body *")].filter((element) => !element.closest(".scroll, .skip")
-    && element.getBoundingClientRect().right > WIDTH + 0.5).map((element) => element.outerHTML.slice(0, 80))"""
+    && element.getBoundingClientRect().right > 0.5 + Math.min(WIDTH, element.closest(".card")?.getBoundingClientRect().right ?? WIDTH))
+    .map((element) => element.outerHTML.slice(0, 80))"""
 
 # WCAG 2.2 contrast of every piece of text against the nearest background that is not transparent.
 CONTRAST = """(() => {
